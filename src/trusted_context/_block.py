@@ -1,0 +1,314 @@
+"""TrustedContext: the block itself, as a ``with``, an ``async with``, a decorator, or started and stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+from . import _bundle, _live, clients
+from ._arguments import check_bool, check_cafile, check_insecure, check_together
+from ._resolved import name_hosts, resolve
+from ._trust import parse_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import ParamSpec, Self, TypeVar, overload
+
+    from ._bundle import Material
+    from ._live import Entry
+    from ._resolved import Resolved
+    from ._trust import Insecure
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+# A warning belongs to the line that entered the block, not to the machinery in between.
+_NOT_THE_CALLER = frozenset({__package__, "asyncio", "contextlib"})
+
+
+class InsecureWarning(UserWarning):
+    """Verification is off for some hosts or for all, in the whole process or in one thread or task."""
+
+
+class TrustedContext:
+    """A block: see :func:`trusted_context`, which makes it. One object can be entered many times, also at once."""
+
+    __slots__ = ("__weakref__", "_cafile", "_insecure", "_local", "_strict", "_system")
+
+    def __init__(
+        self,
+        cafile: tuple[Material, ...] | None,
+        *,
+        system: bool | None,
+        insecure: Insecure,
+        strict: bool,
+        local: bool,
+    ) -> None:
+        self._cafile = cafile
+        self._system = system
+        self._insecure = insecure
+        self._strict = strict
+        self._local = local
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self._cafile, self._system, self._insecure, self._strict, self._local)
+
+    def __repr__(self) -> str:
+        cafile = None if self._cafile is None else ", ".join(map(_bundle.label, self._cafile))
+        state = " (live)" if _live.find(self, None) else ""
+        return (
+            f"<trusted_context cafile={cafile}, system={self._system}, insecure={name_hosts(self._insecure)}, "
+            f"strict={self._strict}, local={self._local}{state}>"
+        )
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, coroutine, generator or async generator: its body runs in the block, nothing else does.
+
+        Raises:
+            TypeError: *function* is a class, or cannot be called.
+        """
+        from ._decorator import decorate
+
+        return decorate(lambda: _Body(self), function)
+
+    def __enter__(self) -> Self:
+        self._enter(self._resolve_to_enter(), place=_place())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _leave(_live.find(self, _place()))
+
+    async def __aenter__(self) -> Self:
+        self._enter(self._resolve_to_enter(), place=_place())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _leave(_live.find(self, _place()))
+
+    def start(self) -> Self:
+        """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
+
+        Raises:
+            OSError: a CA file or folder cannot be read; ``filename`` is set.
+            BundleError: what is to be trusted holds no usable certificate.
+        """
+        self._enter(self._resolve_to_enter())
+        return self
+
+    def stop(self) -> None:
+        """End the newest entering of this block that has not ended; without one, do nothing."""
+        _leave(_live.find(self, None))
+
+    def ssl_context(self, host: str | None = None) -> ssl.SSLContext:
+        """A new context that verifies as this block does, yours alone: for any API that takes one.
+
+        Args:
+            host: the server's name, as ``"host"`` or ``"host:port"``. Only for a host that ``insecure`` names is the
+                context an unverified one; without *host* it verifies, unless ``insecure=True``.
+
+        Raises:
+            OSError: a CA file or folder cannot be read; ``filename`` is set.
+            BundleError: what is to be trusted holds no usable certificate.
+            ValueError: *host* is not a host.
+        """
+        name, port = (None, None) if host is None else parse_host(host)
+        return self._in_force().trust.new_context(name, port)
+
+    def describe(self) -> str:
+        """One line that says what is trusted, where that was found, how many CAs there are, and what is off.
+
+        Raises:
+            OSError: a CA file or folder cannot be read; ``filename`` is set.
+            BundleError: what is to be trusted holds no usable certificate.
+        """
+        return self._in_force().describe()
+
+    def _in_force(self) -> Resolved:
+        entry = _live.find(self, None)
+        return entry.resolved if entry else self._resolve()
+
+    def _resolve(self) -> Resolved:
+        return resolve(self._cafile, system=self._system, insecure=self._insecure, strict=self._strict)
+
+    def _resolve_to_enter(self) -> Resolved:
+        """What the block trusts from now on, with the warnings that entering it deserves."""
+        resolved = self._resolve()
+        for problem in resolved.problems():
+            _warn(problem, UserWarning)
+        if self._insecure:
+            _warn(_describe_insecurity(self._insecure, local=self._local), InsecureWarning)
+        return resolved
+
+    def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
+        laxity = _live.INSECURE if self._insecure is True else _live.LAX if self._insecure else _live.STRICT
+        entry = _live.Entry(self, resolved, laxity=laxity, local=self._local, place=place)
+        clients.load()
+        with _live.lock:
+            if not _live.anything_live():
+                clients.install()
+            try:
+                _live.enter(entry)
+            except BaseException:  # Ctrl-C between two of its lines
+                _leave(entry)
+                raise
+        return entry
+
+
+class _Body:
+    """The block around one run of a decorated body: what it trusts is found once, however often it is entered."""
+
+    def __init__(self, block: TrustedContext) -> None:
+        self._block = block
+        self._resolved: Resolved | None = None
+        self._entry: Entry | None = None
+
+    def __enter__(self) -> None:
+        if self._resolved is None:
+            self._resolved = self._block._resolve_to_enter()
+        self._entry = self._block._enter(self._resolved)
+
+    def __exit__(self, *_exception: object) -> None:
+        _leave(self._entry)
+
+
+if TYPE_CHECKING:
+    # A function fits both; at run time too it is told from CA material by being callable.
+    @overload
+    def trusted_context(cafile: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def trusted_context(
+        cafile: Material | Iterable[Material] | None = None,
+        *,
+        system: bool | None = None,
+        insecure: bool | Collection[str] = False,
+        strict: bool = False,
+        local: bool = False,
+    ) -> TrustedContext: ...
+
+
+def trusted_context(
+    cafile: object = None,
+    *,
+    system: bool | None = None,
+    insecure: bool | Collection[str] = False,
+    strict: bool = False,
+    local: bool = False,
+) -> object:
+    """Make a block in which every HTTPS download of this process trusts what these arguments say.
+
+    It is a context manager, an async context manager and a decorator, can be entered again and pickled, and has
+    :meth:`~TrustedContext.start` and :meth:`~TrustedContext.stop` for notebooks. After it the process is as it was.
+    A bare ``@trusted_context`` decorates with the defaults.
+
+    With neither *cafile* nor *system* it trusts what the machine is set up to trust: ``REQUESTS_CA_BUNDLE``, else
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else ``CURL_CA_BUNDLE``, else the operating system's store, else, where
+    that is empty, certifi's bundle.
+
+    Args:
+        cafile: CA certificates to trust, and only these: a path to a file or folder, PEM text, ``bytes``, or an
+            iterable of them. PEM, DER or PKCS#7, whatever a file's ending says. Any certificate among them may end
+            a chain, also an intermediate's or the server's own (RFC 5280, 6.1).
+        system: ``True`` for the operating system's store, alone or together with *cafile*; ``False`` for never.
+        insecure: ``True`` turns verification off for every host, a collection of ``"host"`` or ``"host:port"`` for
+            exactly those. Connections are still encrypted, with TLS 1.2 or newer (RFC 8996), but to nobody knows whom.
+        strict: ``True`` adds the RFC 5280 checks that Python 3.13 made its default (``VERIFY_X509_STRICT``) and that
+            many corporate CAs fail.
+        local: ``True`` limits the block to this thread or async task and what is copied from its context.
+
+    Raises:
+        TypeError: an argument of the wrong type, so that nothing but ``True`` or a host turns verification off.
+        ValueError: arguments that contradict each other, or a host that is none.
+
+    Entering the block, not making it, raises:
+        OSError: a CA file or folder cannot be read; ``filename`` is set.
+        BundleError: what is to be trusted holds no usable certificate; it says what was there instead.
+        RuntimeError: the standard library is not as it should be; nothing was changed.
+    """
+    if callable(cafile):
+        return trusted_context()(cafile)
+    hosts = check_insecure(insecure)
+    if system is not None:
+        check_bool("system", system)
+    check_bool("strict", strict)
+    check_bool("local", local)
+    check_together(cafile, system, hosts, strict)
+    return TrustedContext(check_cafile(cafile), system=system, insecure=hosts, strict=strict, local=local)
+
+
+def current() -> TrustedContext | None:
+    """The block that governs a connection made here and now, or ``None``."""
+    entry = _live.governing()
+    return entry.owner if entry else None
+
+
+def _rebuild(
+    cafile: tuple[Material, ...] | None, system: bool | None, insecure: Insecure, strict: bool, local: bool
+) -> TrustedContext:
+    return TrustedContext(cafile, system=system, insecure=insecure, strict=strict, local=local)
+
+
+def _leave(entry: Entry | None) -> None:
+    if entry is None:
+        return
+    replaced: list[str] = []
+    with _live.lock:
+        if not entry.live:
+            return
+        try:
+            _live.leave(entry)
+        except BaseException:  # Ctrl-C between two of its lines: what is left of it is done before that is heeded
+            _live.leave(entry)
+            raise
+        finally:
+            if not _live.anything_live():
+                replaced = clients.restore()
+    for name in replaced:
+        _warn(
+            f"{name} was replaced by other code while a trusted_context block was live, and is left as that code set "
+            "it; it works as before the block, but that code keeps the original only through ours",
+            RuntimeWarning,
+        )
+
+
+def _place() -> int:
+    """Which ``with`` statement this is: both its ends run in one frame, be it in a generator or another thread."""
+    return id(sys._getframe(2))
+
+
+def _warn(message: str, category: type[Warning]) -> None:
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLER:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
+    hosts = "every host" if insecure is True else name_hosts(insecure)
+    reach = "in this thread or task alone" if local else "in the whole process, unless local=True"
+    return (
+        f"verification is off for {hosts}, {reach}: whoever is between you and the server can read and change what "
+        "is sent"
+    )
+
+
+def _after_fork_in_child() -> None:
+    _live.keep_own()
+    if not _live.anything_live():
+        clients.restore()
+
+
+if hasattr(os, "register_at_fork"):
+    # Held across the fork, so that the child never starts in the middle of another thread's change.
+    os.register_at_fork(
+        before=_live.acquire,
+        after_in_parent=_live.release,
+        after_in_child=_after_fork_in_child,
+    )

@@ -1,0 +1,148 @@
+"""Where trust comes from: what was given, else the environment's variables, the system's store, or certifi."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import ssl
+import sys
+
+from . import _bundle, _environ
+from ._bundle import Bundle, BundleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._bundle import Material
+
+# On these the operating system verifies by its own rules (truststore); elsewhere its store is a file and a folder.
+VERIFIES_NATIVELY = sys.platform in ("win32", "darwin")
+
+# Where distributions keep their bundle when the interpreter was built to look elsewhere (conda, python.org, uv).
+_SYSTEM_FILES = (
+    "/etc/ssl/cert.pem",  # Alpine, Arch, Fedora to 43, OpenWRT, the BSDs
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL, Amazon Linux
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL and CentOS
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+)
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+class Source:
+    """What is trusted, and in words where it came from."""
+
+    __slots__ = ("bundle", "description", "native")
+
+    def __init__(self, description: str, bundle: Bundle, *, native: bool = False) -> None:
+        self.description = description
+        self.bundle = bundle
+        self.native = native
+
+
+def find(cafile: tuple[Material, ...] | None, system: bool | None) -> Source:
+    """Find what these arguments name; with neither, what the environment, the system or certifi offers.
+
+    Raises:
+        OSError: a file or folder that cannot be read; ``filename`` is set, and a variable that named it is named.
+        BundleError: what was asked for holds no usable certificate.
+    """
+    if cafile is not None:
+        given = Source(f"cafile={', '.join(map(_bundle.label, cafile))}", _read_given(cafile))
+        return _join(given, _system_or_error()) if system else given
+    if system:
+        return _system_or_error()
+    return _from_environment() or (None if system is False else _system()) or _from_certifi()
+
+
+def _read_given(cafile: tuple[Material, ...]) -> Bundle:
+    if not cafile:
+        raise BundleError("cafile is an empty collection: name at least one CA, or leave cafile out")
+    return _bundle.read(cafile)
+
+
+def _join(given: Source, system: Source) -> Source:
+    bundle = _bundle.merge((given.bundle, system.bundle))
+    return Source(f"{given.description} and {system.description}", bundle, native=system.native)
+
+
+def _from_environment() -> Source | None:
+    for names in _environ.PRECEDENCE:
+        values = {name: value for name in names if (value := _environ.value(name))}
+        if values:
+            bundle = _bundle.merge([_read_variable(name, value) for name, value in values.items()])
+            return Source(" and ".join(f"{name}={value}" for name, value in values.items()), bundle)
+    return None
+
+
+def _read_variable(name: str, value: str) -> Bundle:
+    # OpenSSL reads SSL_CERT_DIR as a list of folders, as PATH is one; the other variables name one file or folder.
+    paths = value.split(os.pathsep) if name == _environ.SSL_CERT_DIR else [value]
+    bundles: list[Bundle] = []
+    failure: OSError | BundleError | None = None
+    for path in filter(None, paths):
+        try:
+            bundles.append(_bundle.read_path(path))
+        except (OSError, BundleError) as error:
+            failure = failure or error
+    if bundles:
+        return _bundle.merge(bundles)
+    remedy = f"named by the environment variable {name}: correct it, unset it, or pass cafile="
+    if isinstance(failure, OSError):
+        raise type(failure)(failure.errno, f"{failure.strerror} ({remedy})", failure.filename) from None
+    raise BundleError(f"{failure or repr(value)} ({remedy})") from None
+
+
+def _system_or_error() -> Source:
+    found = _system()
+    if found is None:
+        looked = ", ".join((*_compiled_in(), *_SYSTEM_FILES))
+        raise BundleError(
+            "system=True, but the operating system's store holds no CA: install the package ca-certificates, or leave "
+            f"system out and pass cafile=certifi.where(). Looked at {looked}"
+        )
+    return found
+
+
+def _compiled_in() -> tuple[str, str]:
+    # The defaults themselves: .cafile and .capath would follow SSL_CERT_FILE and SSL_CERT_DIR.
+    paths = ssl.get_default_verify_paths()
+    return paths.openssl_cafile, paths.openssl_capath
+
+
+def _system() -> Source | None:
+    if VERIFIES_NATIVELY:
+        return Source("the operating system's store", Bundle({}), native=True)
+    compiled_in, folder = _compiled_in()
+    file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
+    versions = _bundle.version(file), _bundle.version(folder)
+    load = _load_system.__wrapped__ if None in versions else _load_system
+    return load(file, folder, versions)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_system(file: str, folder: str, _versions: tuple[tuple[int, ...] | None, ...]) -> Source | None:
+    # Both, as OpenSSL does: administrators without a rehash tool append to the file alone, others fill the folder.
+    found = {path: bundle for path in (file, folder) if (bundle := _read_system(path))}
+    if not found:
+        return None
+    # Nobody without administrator rights could mend what is skipped here, and OpenSSL says nothing of it either.
+    everything = _bundle.merge(found.values()).without_skipped()
+    return Source(f"the operating system's store ({', '.join(found)})", everything)
+
+
+def _read_system(path: str) -> Bundle | None:
+    try:
+        if os.path.isdir(path):
+            return _bundle.read_folder(path, _HASHED_NAME)
+        return _bundle.read_path(path) if path else None
+    except (OSError, BundleError):
+        return None
+
+
+def _from_certifi() -> Source:
+    import certifi
+
+    path = certifi.where()
+    return Source(f"certifi ({path})", _bundle.read_path(path))

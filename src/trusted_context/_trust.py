@@ -1,0 +1,239 @@
+"""Trust: an immutable value that says what verifies a server, and builds the SSLContexts that do it."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import ssl
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import Any, TypeAlias
+
+    Host: TypeAlias = tuple[str, int | None]
+    Insecure: TypeAlias = bool | frozenset[Host]
+    Configure: TypeAlias = Callable[[ssl.SSLContext], None]
+
+# truststore.inject_into_ssl() puts its own class in ssl.SSLContext's place, and a subclass of that one would accept
+# the system's roots beside ours. The true class is the one in its ancestry that the module ssl defined.
+_TrueSSLContext: type[ssl.SSLContext] = next(cls for cls in ssl.SSLContext.__mro__ if cls.__module__ == "ssl")
+
+
+def _settable(name: str) -> Any:
+    """A property that sets through the C type.
+
+    The setters of ``ssl.SSLContext`` look that name up in the module at every call, and recurse for ever once
+    ``truststore.inject_into_ssl()`` has replaced it.
+    """
+    readable = getattr(_TrueSSLContext, name)
+    writable = getattr(_TrueSSLContext.__base__, name)
+    return property(readable.fget, writable.__set__)
+
+
+class _Context(_TrueSSLContext):  # type: ignore[misc, valid-type]  # a class found at run time
+    """The standard library's context, whose settings stay settable when somebody replaced ``ssl.SSLContext``."""
+
+    minimum_version = _settable("minimum_version")
+    maximum_version = _settable("maximum_version")
+    options = _settable("options")
+    verify_flags = _settable("verify_flags")
+    verify_mode = _settable("verify_mode")
+
+
+class Trust:
+    """What a block trusts. Equal values share their contexts; nothing in a value ever changes.
+
+    Args:
+        anchors: DER certificates, any of which may end a chain.
+        native: the operating system verifies by its own rules (Windows, macOS), with *anchors* beside its store.
+        insecure: ``True`` for no verification at all, or the hosts that are not verified.
+        strict: add RFC 5280 strictness (``VERIFY_X509_STRICT``).
+    """
+
+    __slots__ = ("_hash", "anchors", "insecure", "native", "strict")
+
+    def __init__(self, anchors: tuple[bytes, ...], *, native: bool, insecure: Insecure, strict: bool) -> None:
+        self.anchors = anchors
+        self.native = native
+        self.insecure = insecure
+        self.strict = strict
+        self._hash = hash((anchors, native, insecure, strict))
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.anchors, self.native, self.insecure, self.strict)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trust) and self._key() == other._key()
+
+    def verifies(self, host: str | None, port: int | None) -> bool:
+        """Whether a connection to exactly this host and port is verified."""
+        if isinstance(self.insecure, bool):
+            return not self.insecure
+        if not self.insecure or host is None:
+            return True
+        name = normalise_host(host)
+        return (name, None) not in self.insecure and (name, port) not in self.insecure
+
+    def new_context(self, host: str | None = None, port: int | None = None) -> ssl.SSLContext:
+        """A private context for this host, that nobody else holds."""
+        return _contexts(self).new() if self.verifies(host, port) else _unverified()
+
+    def shared_context(self, configure: Configure, host: str | None, port: int | None) -> ssl.SSLContext:
+        """The context for this host that *configure* prepared: for a client that writes nothing more to it."""
+        return _contexts(self).shared(configure, self.verifies(host, port))
+
+    @property
+    def refused(self) -> tuple[int, ...]:
+        """Positions of the anchors that OpenSSL cannot read."""
+        return _contexts(self).refused
+
+    @property
+    def authorities(self) -> int:
+        """How many anchors are CAs."""
+        return _contexts(self).authorities
+
+    @property
+    def flags(self) -> ssl.VerifyFlags:
+        """The verify flags that are in force for verified hosts."""
+        return _VERIFY_FLAGS | ssl.VERIFY_X509_STRICT if self.strict else _VERIFY_FLAGS
+
+
+# RFC 5280, 6.1 leaves it to the user what an anchor is; OpenSSL alone insists on a self-signed one.
+_VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+class _Contexts:
+    """The contexts of one Trust: the one that proved its anchors is the first to be used."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self._shared: dict[tuple[Configure, bool], ssl.SSLContext] = {}
+        self._spare: list[ssl.SSLContext] = []
+        self.refused: tuple[int, ...] = ()
+        self.authorities = 0
+        if trust.insecure is True:
+            return
+        first = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        self.refused = _load(first, trust.anchors)
+        self.authorities = first.cert_store_stats()["x509_ca"]
+        if not trust.native:
+            self._spare.append(_prepare(first, trust))
+
+    def new(self) -> ssl.SSLContext:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return self._build()
+
+    def _build(self) -> ssl.SSLContext:
+        if self._trust.native:
+            import truststore
+
+            context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        else:
+            context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        readable = [der for place, der in enumerate(self._trust.anchors) if place not in self.refused]
+        if readable:
+            context.load_verify_locations(cadata=b"".join(readable))
+        return _prepare(context, self._trust)
+
+    def shared(self, configure: Configure, verified: bool) -> ssl.SSLContext:
+        key = (configure, verified)
+        context = self._shared.get(key)
+        if context is None:
+            context = self.new() if verified else _unverified()
+            configure(context)
+            # truststore holds its context's lock during the handshake: shared, one stalled server would hold up all.
+            if not (verified and self._trust.native):
+                context = self._shared.setdefault(key, context)
+        return context
+
+
+@functools.lru_cache(maxsize=8)
+def _contexts(trust: Trust) -> _Contexts:
+    return _Contexts(trust)
+
+
+def _prepare(context: ssl.SSLContext, trust: Trust) -> ssl.SSLContext:
+    # PROTOCOL_TLS_CLIENT starts with CERT_REQUIRED and check_hostname on; both are left alone here.
+    context.verify_flags |= trust.flags
+    return _harden(context)
+
+
+def _unverified() -> ssl.SSLContext:
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return _harden(context)
+
+
+def _harden(context: ssl.SSLContext) -> ssl.SSLContext:
+    # RFC 8996 deprecates TLS 1.0 and 1.1; an OpenSSL configuration file may have brought them back.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    # create_default_context() writes the keys there for Wireshark; a block should not be blind to it.
+    key_log = os.environ.get("SSLKEYLOGFILE")
+    if key_log and not sys.flags.ignore_environment:
+        context.keylog_filename = key_log
+    return context
+
+
+def _load(context: ssl.SSLContext, certificates: Collection[bytes]) -> tuple[int, ...]:
+    """Add *certificates*, each another, to an empty context; return the positions of those that OpenSSL refused."""
+    if not certificates:
+        return ()
+    try:
+        context.load_verify_locations(cadata=b"".join(certificates))
+    except ssl.SSLError:
+        pass
+    else:
+        # CPython takes some broken elements for the end of the data and then loads no more, without an error.
+        if context.cert_store_stats()["x509"] == len(certificates):
+            return ()
+    return tuple(place for place, der in enumerate(certificates) if not _load_one(context, der))
+
+
+def _load_one(context: ssl.SSLContext, der: bytes) -> bool:
+    try:
+        context.load_verify_locations(cadata=der)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def parse_host(text: str) -> Host:
+    """Read ``"host"`` or ``"host:port"``, an IPv6 address with a port in brackets, in the form it is compared in.
+
+    Raises:
+        ValueError: it is a URL, a pattern, or no host at all.
+    """
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not host or any(character in "/*?@[]# \t\r\n" for character in host):
+        raise ValueError(f"insecure: {text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL")
+    if not port and text not in (host, f"[{host}]"):
+        raise ValueError(f"insecure: {text!r} ends where the port should be: give 'host' or 'host:port'")
+    if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"insecure: {text!r} has no valid port: it is a number from 1 to 65535")
+    return normalise_host(host), int(port) if port else None
+
+
+@functools.lru_cache(maxsize=512)
+def normalise_host(host: str) -> str:
+    """The form in which host names are equal: lower case, IDNA (RFC 3490), no final dot, shortest address."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        if ":" in name:
+            return ipaddress.ip_address(name).compressed
+        return name if name.isascii() else name.encode("idna").decode()
+    except ValueError:  # neither an address nor an international name: it can only be equal to itself
+        return name

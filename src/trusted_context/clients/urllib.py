@@ -1,0 +1,161 @@
+"""urllib.request's global opener, and http.client under every opener.
+
+Trust is decided in ``HTTPSConnection.connect``: always for a call that came through the global opener, else only where
+the connection's context is the one that http.client made by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import urllib.request
+from contextvars import ContextVar
+from http.client import HTTPSConnection
+from urllib.request import OpenerDirector
+
+from .. import _live
+from . import _downgrade
+from ._patch import Patches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import http.client
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._trust import Trust
+
+NAME = "urllib"
+
+# What decides the trust of a connection is private there; typeshed does not know it.
+_urllib: Any = urllib.request
+
+_patches = Patches()
+_before: OpenerDirector | None = None
+
+# The global opener that the call under way came through; None within a call of any other opener.
+_through: ContextVar[OpenerDirector | None] = ContextVar("trusted_context_opener", default=None)
+
+
+def install() -> None:
+    """Put our opener in the global one's place, and ask which block governs whenever a connection is made."""
+    global _before
+    _before = _urllib._opener
+    try:
+        _patches.set(HTTPSConnection, "connect", _make_connect(HTTPSConnection.connect))
+        _patches.set(OpenerDirector, "open", _make_open(OpenerDirector.open))
+        urllib.request.install_opener(_GlobalOpener(_before))
+    except BaseException:
+        restore()
+        raise
+
+
+def restore() -> list[str]:
+    """Put back the very opener that was there, ``None`` included, and the methods where they are still ours."""
+    global _before
+    _urllib._opener, _before = _before, None
+    return _patches.restore()
+
+
+def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(original)
+    def connect(self: Any) -> None:
+        trust = _trust_for(self)
+        if trust is None:
+            return original(self)
+        host, port = (self._tunnel_host, self._tunnel_port) if self._tunnel_host else (self.host, self.port)
+        own = self._context
+        # For the time of the handshake alone: what the connection was built with is what it has afterwards.
+        self._context = trust.shared_context(_as_http_client_does, host, port)
+        try:
+            return original(self)
+        finally:
+            self._context = own
+
+    return connect
+
+
+def _trust_for(connection: Any) -> Trust | None:
+    entry = _live.governing()
+    if entry is None or not (_through.get() or _is_default(connection)):
+        return None
+    return entry.trust
+
+
+def _is_default(connection: Any) -> bool:
+    """Whether nobody chose the trust of this connection: http.client made its context.
+
+    It enables post-handshake authentication on what it makes, which ``create_default_context()`` does not. Up to
+    Python 3.11 a client certificate or ``check_hostname=False`` may have been put on such a context: choices too.
+    """
+    context = connection._context
+    if not getattr(context, "post_handshake_auth", False) or getattr(connection, "cert_file", None):
+        return False
+    return bool(context.check_hostname or context.verify_mode == ssl.CERT_NONE)
+
+
+def _as_http_client_does(context: ssl.SSLContext) -> None:
+    context.set_alpn_protocols(["http/1.1"])
+    context.post_handshake_auth = True
+
+
+def _make_open(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def opening(self: OpenerDirector, fullurl: Any, *args: Any, **kwargs: Any) -> Any:
+        # A handler of the global opener may call a private opener, whose own context is somebody's choice.
+        is_through = self is _through.get()
+        token = _through.set(self if is_through else None)
+        try:
+            if is_through or self is _urllib._opener:
+                return _downgrade.guarded(original, self, fullurl, *args, **kwargs)
+            return original(self, fullurl, *args, **kwargs)
+        finally:
+            _through.reset(token)
+
+    return opening
+
+
+class _GlobalOpener(OpenerDirector):
+    """The opener that was installed before, in everything; its calls alone are marked as the global opener's.
+
+    No handler is copied or moved: each has one ``parent``, and keeps the state of the opener it belongs to.
+    """
+
+    def __init__(self, before: OpenerDirector | None) -> None:
+        object.__setattr__(self, "_inner", before)
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        inner = object.__getattribute__(self, "_get_inner")()
+        # Kept by somebody and called after the block, it is no longer the global opener.
+        token = _through.set(inner if _urllib._opener is self else None)
+        try:
+            return inner.open(*args, **kwargs)
+        finally:
+            _through.reset(token)
+
+    def _get_inner(self) -> OpenerDirector:
+        # Built at its first use, as urlopen() does it: an opener keeps the proxies that were set when it was made.
+        if object.__getattribute__(self, "_inner") is None:
+            object.__setattr__(self, "_inner", urllib.request.build_opener(_LazyHTTPSHandler()))
+        inner: OpenerDirector = object.__getattribute__(self, "_inner")
+        return inner
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("open", "__class__"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "_get_inner")(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(object.__getattribute__(self, "_get_inner")(), name, value)
+
+
+class _LazyHTTPSHandler(urllib.request.HTTPSHandler):
+    """The ordinary handler without its context: from Python 3.12 it would load the system's store to no purpose."""
+
+    def __init__(self) -> None:
+        super(urllib.request.HTTPSHandler, self).__init__()
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        # Inside a block the context is replaced when the connection is made; until then it trusts nobody.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if _live.governing() else None
+        return self.do_open(HTTPSConnection, req, context=context)

@@ -1,0 +1,116 @@
+"""Every test starts without CA and proxy variables, with one CA, one HTTPS server, and the process as it was."""
+
+import http.client
+import os
+import ssl
+import sys
+import urllib.request
+import warnings
+
+import pytest
+import trustme
+from servers import Server, serving, write_ca
+
+# Development machines export these; a test that needs one sets it.
+_VARIABLES = {
+    "ALL_PROXY", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "FTP_PROXY", "GIT_SSL_CAINFO", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPLIB2_CA_CERTS", "HTTPS_PROXY", "HTTP_PROXY", "NIX_SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "NO_PROXY",
+    "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE",
+}  # fmt: skip
+for _name in [name for name in os.environ if name.upper() in _VARIABLES]:
+    del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def ca():
+    """The CA whose servers the tests reach."""
+    return trustme.CA(organization_name="Corp")
+
+
+@pytest.fixture(scope="session")
+def other_ca():
+    """A CA that signed nothing."""
+    return trustme.CA(organization_name="Other")
+
+
+@pytest.fixture
+def ca_file(ca, tmp_path):
+    """The CA's certificate as a PEM file."""
+    return write_ca(ca, tmp_path / "corp.pem")
+
+
+@pytest.fixture
+def other_file(other_ca, tmp_path):
+    """The other CA's certificate as a PEM file."""
+    return write_ca(other_ca, tmp_path / "other.pem")
+
+
+@pytest.fixture(scope="session")
+def _shared_server(ca):
+    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"))) as running:
+        yield running
+
+
+@pytest.fixture
+def server(_shared_server):
+    """An HTTPS server for localhost and 127.0.0.1 whose certificate *ca* signed."""
+    _shared_server.files.clear()
+    _shared_server.requests.clear()
+    return _shared_server
+
+
+@pytest.fixture
+def plain_server():
+    """An HTTP server without TLS."""
+    with serving(Server()) as running:
+        yield running
+
+
+def state():
+    """All that a block may touch: attributes by identity, the rest by value."""
+    return {
+        "opener": urllib.request._opener,
+        "connect": vars(http.client.HTTPSConnection)["connect"],
+        "open": vars(urllib.request.OpenerDirector)["open"],
+        "https": ssl._create_default_https_context,
+        "create": ssl.create_default_context,
+        "class": ssl.SSLContext,
+        "methods": {name: vars(cls) | {} for name, cls in _CLASSES.items()},
+        "environ": dict(os.environ),
+        "filters": list(warnings.filters),
+        "meta_path": list(sys.meta_path),
+    }
+
+
+_CLASSES = {
+    "HTTPSConnection": http.client.HTTPSConnection,
+    "HTTPConnection": http.client.HTTPConnection,
+    "OpenerDirector": urllib.request.OpenerDirector,
+    "HTTPSHandler": urllib.request.HTTPSHandler,
+}
+
+
+def assert_same(before, after):
+    """The process is as it was: the same objects, by ``is``."""
+    for name in ("opener", "connect", "open", "https", "create", "class"):
+        assert after[name] is before[name], name
+    for name, attributes in before["methods"].items():
+        assert after["methods"][name].keys() == attributes.keys()
+        for attribute, value in attributes.items():
+            assert after["methods"][name][attribute] is value, f"{name}.{attribute}"
+    for name in ("environ", "filters", "meta_path"):
+        assert after[name] == before[name], name
+
+
+@pytest.fixture(autouse=True)
+def _the_process_is_as_it_was():
+    """Each test that uses a block is a test of the promise too."""
+    urllib.request.install_opener(None)
+    before = state()
+    yield
+    after = state()
+    urllib.request.install_opener(None)
+    before["opener"] = after["opener"]  # tests may leave the opener that urlopen made for itself
+    before["environ"] = after["environ"]  # monkeypatch undoes its own later
+    before["filters"] = after["filters"]  # pytest's
+    assert_same(before, after)

@@ -1,0 +1,170 @@
+"""Loopback servers for the tests: HTTPS with certificates made here, plain HTTP, and a CONNECT proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import select
+import socket
+import socketserver
+import ssl
+import threading
+import urllib.request
+
+
+BODY = b"a data set"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers every path with ``server.files[path]``, or with BODY, and notes the request."""
+
+    timeout = 20
+
+    def do_GET(self):
+        self.server.requests.append(f"{self.command} {self.path}")
+        body = self.server.files.get(self.path, BODY)
+        if callable(body):
+            body(self)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_POST = do_HEAD = do_GET
+
+    def log_message(self, *_args):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """An HTTP server on a free loopback port; with *certificate* (trustme's) it speaks TLS."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, certificate=None, *, configure=None, handler=Handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.files = {}
+        self.requests = []
+        self.accepted = 0
+        self.context = None
+        if certificate is not None:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(self.context)
+            if configure:
+                configure(self.context)
+        self.scheme = "https" if certificate else "http"
+        self.url = f"{self.scheme}://localhost:{self.server_port}/"
+
+    def get_request(self):
+        connection, address = super().get_request()
+        self.accepted += 1
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+    def finish_request(self, request, client_address):
+        # The handshake runs in the connection's own thread: one that stalls holds up nobody else.
+        request.settimeout(20)
+        if self.context is not None:
+            try:
+                request = self.context.wrap_socket(request, server_side=True)
+            except (OSError, ValueError):
+                return
+        with contextlib.suppress(OSError):
+            super().finish_request(request, client_address)
+        with contextlib.suppress(OSError):
+            request.close()
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class ConnectProxy(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A proxy that tunnels CONNECT, and answers 407 where *credentials* (``user:password``) are asked for."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, credentials=None):
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.credentials = credentials
+        self.tunnelled = []
+        self.url = f"http://localhost:{self.server_address[1]}"
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    timeout = 20
+
+    def handle(self):
+        import base64
+
+        line = self.rfile.readline().decode("latin-1").split()
+        headers = {}
+        while header := self.rfile.readline().decode("latin-1").strip():
+            name, _, value = header.partition(":")
+            headers[name.lower()] = value.strip()
+        credentials = self.server.credentials
+        expected = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
+        if expected and headers.get("proxy-authorization") != expected:
+            self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        if len(line) < 2 or line[0] != "CONNECT":
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            return
+        self.server.tunnelled.append(line[1])
+        host, _, port = line[1].rpartition(":")
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=20) as upstream:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            _pump(self.connection, upstream)
+
+
+def _pump(left, right):
+    peers = {left: right, right: left}
+    while True:
+        ready, _, _ = select.select(list(peers), [], [], 20)
+        if not ready:
+            return
+        for peer in ready:
+            with contextlib.suppress(ConnectionError):
+                data = peer.recv(65536)
+                if data:
+                    peers[peer].sendall(data)
+                    continue
+            return
+
+
+@contextlib.contextmanager
+def serving(server):
+    """Run *server* in a thread until the end of the ``with``."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+def fetch(url, **kwargs):
+    """What the URL holds, through the global opener."""
+    with urllib.request.urlopen(url, timeout=20, **kwargs) as response:
+        return response.read()
+
+
+def verify_failure(error):
+    """The certificate verification error within *error*, or None."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        reason = getattr(error, "reason", None)
+        error = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
+    return error
+
+
+def write_ca(ca, path):
+    """Write the CA's certificate (trustme's CA) as PEM."""
+    path.write_bytes(ca.cert_pem.bytes())
+    return path
