@@ -11,7 +11,6 @@ import ssl
 import threading
 import urllib.request
 
-
 BODY = b"a data set"
 
 
