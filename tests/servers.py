@@ -167,3 +167,15 @@ def write_ca(ca, path):
     """Write the CA's certificate (trustme's CA) as PEM."""
     path.write_bytes(ca.cert_pem.bytes())
     return path
+
+
+def refusal(url, **kwargs):
+    """The verification error that fetching the URL ends in; fails where it does not."""
+    try:
+        body = fetch(url, **kwargs)
+    except OSError as error:
+        found = verify_failure(error)
+        if found is None:
+            raise
+        return found
+    raise AssertionError(f"{url} was fetched without a trusted certificate: {body[:40]!r}")

@@ -51,7 +51,9 @@ def check_insecure(insecure: object) -> Insecure:
     """
     if isinstance(insecure, bool):
         return insecure
-    if isinstance(insecure, (str, bytes, Mapping)) or not isinstance(insecure, Collection):
+    if isinstance(insecure, str):
+        raise TypeError(f"insecure takes {_INSECURE_FORMS}: write insecure={{{insecure!r}}} for that host alone")
+    if isinstance(insecure, (bytes, Mapping)) or not isinstance(insecure, Collection):
         raise TypeError(f"insecure takes {_INSECURE_FORMS}, not {insecure!r}")
     for host in insecure:
         if not isinstance(host, str):

@@ -8,6 +8,7 @@ import warnings
 
 from . import _bundle, _live, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
+from ._lock import lock
 from ._resolved import name_hosts, resolve
 from ._trust import parse_host
 
@@ -58,12 +59,16 @@ class TrustedContext:
         return _rebuild, (self._cafile, self._system, self._insecure, self._strict, self._local)
 
     def __repr__(self) -> str:
-        cafile = None if self._cafile is None else ", ".join(map(_bundle.label, self._cafile))
-        state = " (live)" if _live.find(self, None) else ""
-        return (
-            f"<trusted_context cafile={cafile}, system={self._system}, insecure={name_hosts(self._insecure)}, "
-            f"strict={self._strict}, local={self._local}{state}>"
-        )
+        given: dict[str, object] = {}
+        if self._cafile is not None:
+            given["cafile"] = list(map(_bundle.label, self._cafile))
+        if self._insecure:
+            given["insecure"] = name_hosts(self._insecure) or True
+        named = {"system": self._system, "strict": self._strict or None, "local": self._local or None}
+        given |= {name: value for name, value in named.items() if value is not None}
+        times = _live.count(self)
+        state = f" live {times} times" if times > 1 else " live" if times else ""
+        return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in given.items())}){state}>"
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, coroutine, generator or async generator: its body runs in the block, nothing else does.
@@ -150,8 +155,7 @@ class TrustedContext:
     def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
         laxity = _live.INSECURE if self._insecure is True else _live.LAX if self._insecure else _live.STRICT
         entry = _live.Entry(self, resolved, laxity=laxity, local=self._local, place=place)
-        clients.load()
-        with _live.lock:
+        with lock:
             if not _live.anything_live():
                 clients.install()
             try:
@@ -259,7 +263,7 @@ def _leave(entry: Entry | None) -> None:
     if entry is None:
         return
     replaced: list[str] = []
-    with _live.lock:
+    with lock:
         if not entry.live:
             return
         try:
@@ -291,12 +295,9 @@ def _warn(message: str, category: type[Warning]) -> None:
 
 
 def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
-    hosts = "every host" if insecure is True else name_hosts(insecure)
-    reach = "in this thread or task alone" if local else "in the whole process, unless local=True"
-    return (
-        f"verification is off for {hosts}, {reach}: whoever is between you and the server can read and change what "
-        "is sent"
-    )
+    hosts = ", ".join(name_hosts(insecure)) or "every host"
+    reach = "in this thread or task alone" if local else "in the whole process (local=True limits it to this thread)"
+    return f"verification is off for {hosts}, {reach}: whoever is in between can read and change what is sent"
 
 
 def _after_fork_in_child() -> None:
@@ -306,9 +307,4 @@ def _after_fork_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # Held across the fork, so that the child never starts in the middle of another thread's change.
-    os.register_at_fork(
-        before=_live.acquire,
-        after_in_parent=_live.release,
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -158,7 +158,8 @@ def read_folder(folder: str, names: re.Pattern[str] = _FOLDER_NAME) -> Bundle:
         except OSError as error:
             skipped.append(f"{error.filename}: {error.strerror}")
     if not bundles:
-        found = skipped[0] if skipped else "none of its files is called *.pem, *.crt, *.cer, *.der, *.p7b or HASH.0"
+        known = "*.pem, *.crt, *.cer, *.cert, *.der, *.p7b, *.p7c or HASH.0"
+        found = skipped[0] if skipped else f"none of the {len(os.listdir(folder))} names in it is {known}"
         raise BundleError(f"{folder}: this folder holds no usable certificate ({found})")
     return merge(bundles, skipped)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
 
 TYPE_CHECKING = False
@@ -34,9 +33,6 @@ class Entry:
         self.live = False
         self.around: tuple[Entry, ...] = ()
 
-
-# Reentrant: a signal handler or a finaliser may enter or leave a block while this thread is doing so.
-lock = threading.RLock()
 
 # Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
 # ContextVar.reset() would raise in another context than the one that set it.
@@ -83,6 +79,11 @@ def leave(entry: Entry) -> None:
     _elect()
 
 
+def count(owner: TrustedContext) -> int:
+    """How many entries of *owner* are live."""
+    return sum(entry.owner is owner for entry in tuple(_entries))
+
+
 def find(owner: TrustedContext, place: int | None) -> Entry | None:
     """The entry of *owner* to leave from *place*: the newest entered there in this context, else nearest to that."""
     here = [entry for entry in reversed(_stack.get()) if entry.live and entry.owner is owner]
@@ -94,23 +95,11 @@ def find(owner: TrustedContext, place: int | None) -> Entry | None:
     return next(there, None) or next(iter(here or anywhere), None)
 
 
-def acquire() -> None:
-    """Take the lock, which is another one in each forked child."""
-    lock.acquire()
-
-
-def release() -> None:
-    """Give the lock back."""
-    lock.release()
-
-
 def keep_own() -> None:
     """In a forked child: end the entries of threads that do not exist here, and can never leave them.
 
     What this thread was in stays, so does the verifying block that governs it; no insecure one outlives its thread.
     """
-    global lock
-    lock = threading.RLock()
     own = {entry for entry in _stack.get() if entry.live}
     if _elected is not None and _elected.laxity == STRICT:
         own.add(_elected)

@@ -50,9 +50,10 @@ class Resolved:
             return "insecure=True: verification is off for every host; TLS 1.2 or newer"
         parts = [f"{self._source.description}: {self._count()}", _describe_insecure(self.trust.insecure)]
         if self._source.native:
-            parts.append("verified by the operating system's own rules, which strict does not change")
+            parts.append("by the operating system's own rules, which strict does not change")
         else:
-            parts.append(f"verify flags {', '.join(str(flag.name) for flag in self.trust.flags)}")
+            flags = ", ".join(str(flag.name) for flag in self.trust.flags)
+            parts.append(f"{'strict' if self.trust.strict else 'not strict'} ({flags})")
         return "; ".join(parts)
 
     def _count(self) -> str:
@@ -85,13 +86,13 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
     return Resolved(source, trust)
 
 
-def name_hosts(insecure: Insecure) -> str:
-    """The hosts that are not verified, as a person would write them."""
+def name_hosts(insecure: Insecure) -> list[str]:
+    """The hosts that are not verified, as a person would write them; none where it is all or nothing."""
     if isinstance(insecure, bool):
-        return str(insecure)
+        return []
     bracketed = ((f"[{host}]" if ":" in host and port else host, port) for host, port in insecure)
-    return ", ".join(sorted(f"{host}:{port}" if port else host for host, port in bracketed))
+    return sorted(f"{host}:{port}" if port else host for host, port in bracketed)
 
 
 def _describe_insecure(insecure: Insecure) -> str:
-    return f"verification is off for {name_hosts(insecure)}" if insecure else "every host is verified"
+    return f"verification is off for {', '.join(name_hosts(insecure))}" if insecure else "every host is verified"

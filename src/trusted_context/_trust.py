@@ -8,6 +8,8 @@ import os
 import ssl
 import sys
 
+from ._lock import lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -53,7 +55,7 @@ class Trust:
         strict: add RFC 5280 strictness (``VERIFY_X509_STRICT``).
     """
 
-    __slots__ = ("_hash", "anchors", "insecure", "native", "strict")
+    __slots__ = ("_built", "_hash", "anchors", "insecure", "native", "strict")
 
     def __init__(self, anchors: tuple[bytes, ...], *, native: bool, insecure: Insecure, strict: bool) -> None:
         self.anchors = anchors
@@ -61,6 +63,7 @@ class Trust:
         self.insecure = insecure
         self.strict = strict
         self._hash = hash((anchors, native, insecure, strict))
+        self._built: _Contexts | None = None
 
     def _key(self) -> tuple[object, ...]:
         return (self.anchors, self.native, self.insecure, self.strict)
@@ -82,21 +85,29 @@ class Trust:
 
     def new_context(self, host: str | None = None, port: int | None = None) -> ssl.SSLContext:
         """A private context for this host, that nobody else holds."""
-        return _contexts(self).new() if self.verifies(host, port) else _unverified()
+        return self._contexts.new() if self.verifies(host, port) else _unverified()
 
     def shared_context(self, configure: Configure, host: str | None, port: int | None) -> ssl.SSLContext:
         """The context for this host that *configure* prepared: for a client that writes nothing more to it."""
-        return _contexts(self).shared(configure, self.verifies(host, port))
+        return self._contexts.shared(configure, self.verifies(host, port))
+
+    @property
+    def _contexts(self) -> _Contexts:
+        built = self._built
+        if built is None:
+            with lock:
+                built = self._built = _contexts_of(self)
+        return built
 
     @property
     def refused(self) -> tuple[int, ...]:
         """Positions of the anchors that OpenSSL cannot read."""
-        return _contexts(self).refused
+        return self._contexts.refused
 
     @property
     def authorities(self) -> int:
         """How many anchors are CAs."""
-        return _contexts(self).authorities
+        return self._contexts.authorities
 
     @property
     def flags(self) -> ssl.VerifyFlags:
@@ -144,19 +155,24 @@ class _Contexts:
         return _prepare(context, self._trust)
 
     def shared(self, configure: Configure, verified: bool) -> ssl.SSLContext:
+        # truststore holds its context's lock during the handshake: shared, one stalled server would hold up all.
+        if verified and self._trust.native:
+            return self._configured(configure, verified)
         key = (configure, verified)
         context = self._shared.get(key)
         if context is None:
-            context = self.new() if verified else _unverified()
-            configure(context)
-            # truststore holds its context's lock during the handshake: shared, one stalled server would hold up all.
-            if not (verified and self._trust.native):
-                context = self._shared.setdefault(key, context)
+            with lock:
+                context = self._shared.get(key) or self._shared.setdefault(key, self._configured(configure, verified))
+        return context
+
+    def _configured(self, configure: Configure, verified: bool) -> ssl.SSLContext:
+        context = self.new() if verified else _unverified()
+        configure(context)
         return context
 
 
 @functools.lru_cache(maxsize=8)
-def _contexts(trust: Trust) -> _Contexts:
+def _contexts_of(trust: Trust) -> _Contexts:
     return _Contexts(trust)
 
 
@@ -212,18 +228,18 @@ def parse_host(text: str) -> Host:
     Raises:
         ValueError: it is a URL, a pattern, or no host at all.
     """
-    host, port = text, ""
+    if any(character in "/*?@# \t\r\n" for character in text):
+        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL")
+    host, colon, port = text, "", ""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
+        colon, port = rest[:1], rest[1:]
     elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not host or any(character in "/*?@[]# \t\r\n" for character in host):
-        raise ValueError(f"insecure: {text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL")
-    if not port and text not in (host, f"[{host}]"):
-        raise ValueError(f"insecure: {text!r} ends where the port should be: give 'host' or 'host:port'")
-    if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise ValueError(f"insecure: {text!r} has no valid port: it is a number from 1 to 65535")
+        host, colon, port = text.partition(":")
+    if not host or "[" in host or "]" in host or colon not in ("", ":"):
+        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port'")
+    if colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} has no valid port: it is a number from 1 to 65535")
     return normalise_host(host), int(port) if port else None
 
 

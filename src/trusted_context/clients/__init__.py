@@ -12,7 +12,10 @@ _installed: list[ModuleType] = []
 
 
 def load() -> tuple[ModuleType, ...]:
-    """Import the modules of this package that have a client to meet, which a block does before it holds any lock."""
+    """The modules of this package that have a client to meet, imported under the lock.
+
+    A fork waits for that lock, so no child is born in the middle of an import whose module lock nobody would release.
+    """
     from . import urllib
 
     return (urllib,)

@@ -156,6 +156,9 @@ class _LazyHTTPSHandler(urllib.request.HTTPSHandler):
         super(urllib.request.HTTPSHandler, self).__init__()
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        # Inside a block the context is replaced when the connection is made; until then it trusts nobody.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if _live.governing() else None
+        context = None
+        if _live.governing():
+            # It trusts nobody, and gives way when the connection is made: marked as nobody's choice.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            _as_http_client_does(context)
         return self.do_open(HTTPSConnection, req, context=context)

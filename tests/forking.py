@@ -1,0 +1,132 @@
+"""A program that forks inside blocks, run by test_processes.py in a process of its own: it prints what it saw.
+
+Usage: forking.py SCENE URL CA_FILE
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+import traceback
+import urllib.request
+
+from trusted_context import _live, current, trusted_context
+
+
+def outcome(url):
+    """'ok', or the name of what fetching the URL ended in."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            response.read()
+    except urllib.error.URLError as error:
+        return type(error.reason).__name__
+    return "ok"
+
+
+def forked(function, *args):
+    """What *function* returns in a forked child, within 20 seconds."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, repr(function(*args)).encode())
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as answers:
+        answer = answers.read()
+    os.waitpid(child, 0)
+    return answer
+
+
+def leave(block, url):
+    """The outcome inside, and after leaving the block in the child."""
+    inside = outcome(url)
+    block.stop()
+    return inside, *alone(url)
+
+
+def alone(url):
+    """Whether nothing of a block is left in this process, and the outcome then."""
+    return not _live.anything_live() and urllib.request._opener is None, outcome(url)
+
+
+def in_the_forking_threads_block(url, ca_file):
+    """A child leaves the block it was forked in; the parent's goes on."""
+    block = trusted_context(ca_file).start()
+    print(forked(leave, block, url), outcome(url))
+    block.stop()
+
+
+def in_an_insecure_block(url, _ca_file):
+    """A child that leaves the insecure block it was forked in verifies again."""
+    block = trusted_context(insecure=True).start()
+    print(forked(leave, block, url), outcome(url))
+    block.stop()
+
+
+def beside_another_threads_insecure_block(url, _ca_file):
+    """The insecure block of a thread that the child does not have does not govern the child."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with trusted_context(insecure=True):
+            entered.set()
+            go_on.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    entered.wait(20)
+    print(forked(alone, url), outcome(url))
+    go_on.set()
+    holder.join()
+
+
+def beside_another_threads_verifying_block(url, ca_file):
+    """The verifying block that governed the forking thread governs the child too."""
+    holder = threading.Thread(target=lambda: trusted_context(ca_file).start())
+    holder.start()
+    holder.join()
+    print(forked(outcome, url), outcome(url))
+
+
+def while_another_thread_changes_blocks(url, ca_file):
+    """A child forked while another thread enters and leaves blocks finds no lock held for ever."""
+    stop = threading.Event()
+
+    def churn():
+        while not stop.is_set():
+            with trusted_context(ca_file):
+                pass
+
+    def enter_in_child():
+        with trusted_context(ca_file):
+            return outcome(url)
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    print({forked(enter_in_child) for _ in range(20)})
+    stop.set()
+    churning.join()
+
+
+def by_multiprocessing(url, ca_file):
+    """A block inherited by fork; unknown to spawn and forkserver unless handed over; picklable."""
+    block = trusted_context(ca_file)
+    with block:
+        for method in ("fork", "spawn", "forkserver"):
+            with multiprocessing.get_context(method).Pool(1) as pool:
+                print(method, pool.apply_async(outcome, (url,)).get(50), end=" ")
+                print(pool.apply_async(with_block, (block, url)).get(50), pool.apply_async(outcome, (url,)).get(50))
+
+
+def with_block(block, url):
+    """The outcome inside a block that came by pickle."""
+    with block:
+        return outcome(url), current() is block
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,157 @@
+"""What failed over https in a block is not fetched over plain http in it."""
+
+import gc
+import ssl
+import urllib.error
+import urllib.request
+import weakref
+
+import pytest
+from servers import BODY, fetch, refusal, verify_failure
+
+from trusted_context import trusted_context
+from trusted_context.clients import _downgrade
+
+
+def plain(url):
+    """The same URL with ``http``, as torchvision makes it."""
+    return url.replace("https:", "http:")
+
+
+def refused(url):
+    """The error that refuses the URL; fails where it is tried instead."""
+    with pytest.raises(urllib.error.URLError, match="refused to fetch from .* over plain http") as caught:
+        fetch(url)
+    return caught.value
+
+
+def test_the_same_url_over_http_is_refused_after_a_verification_failure(server, other_file):
+    """It never reaches the network, and the refusal carries the first failure."""
+    with trusted_context(other_file):
+        refusal(server.url + "data?x=1")
+        before = server.accepted
+        error = refused(plain(server.url + "data?x=1"))
+        assert isinstance(verify_failure(error), ssl.SSLCertVerificationError)
+        assert verify_failure(error).verify_code in (19, 20)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+        refused(urllib.request.Request(plain(server.url + "data?x=1#fragment")))
+        refused(plain(server.url + "data?x=1").replace("http:", "HTTP:"))
+        assert server.accepted == before
+
+
+def test_other_urls_and_hosts_are_free(server, plain_server, other_file):
+    """A mirror over plain http, or another path of it, is fetched as ever."""
+    with trusted_context(other_file):
+        refusal(server.url)
+        assert fetch(plain_server.url) == BODY
+
+
+def test_after_the_block_the_refusal_ends(server, other_file):
+    """Outside, and in a block where nothing failed, the same URL is tried again."""
+    with trusted_context(other_file):
+        refusal(server.url)
+    with trusted_context(other_file), pytest.raises(OSError) as caught:
+        fetch(plain(server.url))
+    assert "refused to fetch" not in str(caught.value)
+
+
+def test_a_block_within_does_not_forget_what_failed_around_it(server, other_file):
+    """A nested block repeats no failed URL of the outer one over http."""
+    with trusted_context(other_file):
+        refusal(server.url)
+        with trusted_context(other_file):
+            refused(plain(server.url))
+
+
+def _answer_503(request):
+    request.send_error(503)
+
+
+def _break_off(request):
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b"half")
+
+
+def _break_off_chunked(request):
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"4\r\nhalf\r\n64\r\nless than that")
+
+
+@pytest.mark.parametrize("answer", [_answer_503, _break_off, _break_off_chunked])
+def test_an_error_status_and_a_broken_body_are_failures_too(answer, server, ca_file):
+    """Whoever can break the connection after the handshake cannot make the client fall back either."""
+    server.files["/data"] = answer
+    with trusted_context(ca_file):
+        try:
+            with urllib.request.urlopen(server.url + "data", timeout=20) as response:
+                while response.read(100):
+                    pass
+        except OSError:
+            pass
+        except Exception as error:  # noqa: BLE001  # http.client.IncompleteRead is no OSError
+            assert type(error).__name__ == "IncompleteRead"
+        else:
+            assert answer is _break_off
+        refused(plain(server.url + "data"))
+
+
+def test_a_url_that_succeeded_is_free_over_http(server, ca_file):
+    """Only a failure counts, and a later success of the same URL takes it back."""
+    with trusted_context(ca_file):
+        server.files["/data"] = _answer_503
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            fetch(server.url + "data")
+        caught.value.close()
+        del server.files["/data"]
+        assert fetch(server.url + "data") == BODY
+        with pytest.raises(OSError) as caught:
+            fetch(plain(server.url + "data"))
+        assert "refused to fetch" not in str(caught.value)
+
+
+def test_the_guard_holds_for_an_opener_installed_inside(server, other_file):
+    """urlcleanup() inside resets the global opener, and not the guard."""
+    with trusted_context(other_file):
+        refusal(server.url)
+        urllib.request.urlcleanup()
+        refused(plain(server.url))
+
+
+def test_a_refusal_shows_no_password(server, other_file):
+    """Credentials in a URL are not repeated in the message."""
+    url = server.url.replace("//", "//user:hunter2@")
+    with trusted_context(other_file):
+        with pytest.raises(OSError):
+            fetch(url)
+        assert "hunter2" not in str(refused(plain(url)))
+
+
+def test_remembering_failures_keeps_no_frame_alive(server, other_file):
+    """The first failure is kept without its traceback, whose frames hold the caller's data."""
+
+    class Data:
+        pass
+
+    def download():
+        data = Data()
+        refusal(server.url)
+        return weakref.ref(data)
+
+    with trusted_context(other_file):
+        kept = download()
+        gc.collect()
+        assert kept() is None
+
+
+def test_the_memory_of_failures_is_bounded():
+    """The oldest failures are forgotten first."""
+    log = _downgrade._Log()
+    for number in range(_downgrade._MAX_FAILURES + 10):
+        log.failed(f"//host/{number}", OSError("broken"))
+    assert log.failure("//host/9") is None
+    assert isinstance(log.failure("//host/10"), OSError)
+    assert len(log._failures) == _downgrade._MAX_FAILURES

@@ -1,0 +1,51 @@
+"""Child processes: forked inside a block, spawned inside one, or handed one by pickle."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+
+
+def play(scene, server, ca_file):
+    """What the scene of forking.py prints; the warnings of forking with threads, of Python 3.12, are its subject."""
+    program = Path(__file__).with_name("forking.py")
+    command = [sys.executable, "-W", "ignore", str(program), scene, server.url, str(ca_file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("scene", ["in_the_forking_threads_block", "in_an_insecure_block"])
+def test_a_forked_child_that_leaves_its_block_is_ordinary(scene, server, ca_file):
+    """The child is covered until its own exit and verifies by default after it; its parent's block goes on."""
+    assert play(scene, server, ca_file) == "('ok', True, 'SSLCertVerificationError') ok"
+
+
+def test_a_forked_child_is_not_governed_by_an_insecure_block_of_a_thread_it_does_not_have(server, ca_file):
+    """Nobody in the child could ever end such a block, so it is not live there, and all is restored."""
+    played = play("beside_another_threads_insecure_block", server, ca_file)
+    assert played == "(True, 'SSLCertVerificationError') ok"
+
+
+def test_a_forked_child_keeps_the_verifying_block_that_governed_it(server, ca_file):
+    """A worker that a library forks from a thread of its own stays covered."""
+    assert play("beside_another_threads_verifying_block", server, ca_file) == "'ok' ok"
+
+
+def test_forking_while_another_thread_changes_blocks_does_not_deadlock(server, ca_file):
+    """The lock is held across the fork and new in the child."""
+    assert play("while_another_thread_changes_blocks", server, ca_file) == "{\"'ok'\"}"
+
+
+def test_fork_spawn_and_forkserver_inside_a_block(server, ca_file):
+    """A forked worker inherits the block, a spawned one does not; each can enter it by pickle and leave it."""
+    refused = "SSLCertVerificationError"
+    assert play("by_multiprocessing", server, ca_file).splitlines() == [
+        "fork ok ('ok', True) ok",
+        f"spawn {refused} ('ok', True) {refused}",
+        f"forkserver {refused} ('ok', True) {refused}",
+    ]

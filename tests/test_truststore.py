@@ -1,0 +1,74 @@
+"""Beside truststore.inject_into_ssl(), called before, inside or after a block."""
+
+import ssl
+import urllib.request
+
+import pytest
+import truststore
+from servers import BODY, fetch, refusal
+
+from trusted_context import trusted_context
+
+
+@pytest.fixture(autouse=True)
+def _system_root(monkeypatch, ca_file):
+    """On Linux truststore takes what SSL_CERT_FILE names for the system's store."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    yield
+    truststore.extract_from_ssl()
+
+
+def test_cafile_stays_exclusive_with_truststore_injected_before(server, ca_file, other_file):
+    """A block's context is no subclass of truststore's, so a root of the system is not accepted beside ``cafile``."""
+    truststore.inject_into_ssl()
+    assert fetch(server.url) == BODY
+    with trusted_context(other_file):
+        refusal(server.url)
+        with pytest.raises(OSError):
+            urllib.request.build_opener().open(server.url, timeout=20)
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    assert ssl.SSLContext is truststore.SSLContext
+    assert fetch(server.url) == BODY
+
+
+def test_cafile_stays_exclusive_with_truststore_injected_inside(server, other_file):
+    """Injected in the middle of a block, truststore verifies after it and not in it."""
+    with trusted_context(other_file):
+        refusal(server.url)
+        truststore.inject_into_ssl()
+        refusal(server.url)
+        with trusted_context(other_file, strict=True):
+            refusal(server.url)
+    assert ssl.SSLContext is truststore.SSLContext
+    assert fetch(server.url) == BODY
+
+
+def test_truststore_injected_or_extracted_after_a_block_is_as_ever(server, ca_file, other_file):
+    """A block used before leaves nothing that stands in truststore's way."""
+    with trusted_context(other_file):
+        refusal(server.url)
+    truststore.inject_into_ssl()
+    assert fetch(server.url) == BODY
+    truststore.extract_from_ssl()
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+
+
+def test_settings_of_a_blocks_contexts_do_not_recurse_while_truststore_is_injected(ca_file):
+    """Every setter of ours works, where those of the standard library's own class recurse for ever."""
+    truststore.inject_into_ssl()
+    for block in (trusted_context(ca_file, strict=True), trusted_context(insecure={"localhost"})):
+        context = block.ssl_context("localhost")
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.maximum_version = ssl.TLSVersion.TLSv1_3
+        context.options |= ssl.OP_NO_TICKET
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        assert context.minimum_version is context.maximum_version is ssl.TLSVersion.TLSv1_3
+        assert context.verify_flags & ssl.VERIFY_CRL_CHECK_LEAF
+        assert context.options & ssl.OP_NO_TICKET
+        assert context.verify_mode is ssl.CERT_NONE
+        assert type(context).__mro__[1].__module__ == "ssl"
+        assert not isinstance(context, truststore.SSLContext)

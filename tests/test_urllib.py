@@ -1,0 +1,408 @@
+"""urllib and http.client: clients made at any time, trust that callers chose, openers of every kind."""
+
+import base64
+import http.client
+import http.cookiejar
+import ssl
+import sys
+import urllib.request
+import xmlrpc.client
+from xml.parsers.expat import ExpatError
+
+import pytest
+import trustme
+from servers import BODY, ConnectProxy, Server, fetch, refusal, serving, verify_failure
+
+from trusted_context import InsecureWarning, trusted_context
+
+
+def through(opener, url):
+    """What the URL holds, through a private opener."""
+    with opener.open(url, timeout=20) as response:
+        return response.read()
+
+
+def over(connection):
+    """What / holds, over a connection of http.client's."""
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def fails(function, *args):
+    """The call ends in a verification error."""
+    with pytest.raises(OSError) as caught:
+        function(*args)
+    assert verify_failure(caught.value) is not None
+
+
+def connection_to(server, host="localhost", **kwargs):
+    return http.client.HTTPSConnection(host, server.server_port, timeout=20, **kwargs)
+
+
+def pinned(path):
+    """A context whose trust a caller chose."""
+    return ssl.create_default_context(cafile=path)
+
+
+def unverified():
+    return ssl._create_unverified_context()
+
+
+# --- clients made at any time
+
+
+def test_a_client_built_inside_and_kept_is_ordinary_after_exit(server, ca_file):
+    """An opener, a connection and the global opener itself, taken inside, trust after the block what they did before."""
+    with trusted_context(ca_file):
+        opener, connection = urllib.request.build_opener(), connection_to(server)
+        kept = urllib.request._opener
+        assert through(opener, server.url) == through(kept, server.url) == over(connection) == BODY
+    fails(through, opener, server.url)
+    fails(through, kept, server.url)
+    fails(over, connection)
+    with trusted_context(ca_file):
+        assert through(opener, server.url) == through(kept, server.url) == over(connection) == BODY
+
+
+def test_a_client_built_before_is_covered_inside(server, ca_file):
+    """An opener and a connection made before the block follow it, and are as before when it ends."""
+    opener, connection = urllib.request.build_opener(), connection_to(server)
+    contexts = [connection._context]
+    fails(through, opener, server.url)
+    with trusted_context(ca_file):
+        assert through(opener, server.url) == over(connection) == BODY
+    assert [connection._context] == contexts
+    fails(through, opener, server.url)
+    fails(over, connection)
+
+
+def test_a_global_opener_that_baked_its_trust_is_covered_inside(server, ca_file):
+    """Trust that the first urlopen() fixed in the global opener (from Python 3.12) does not outlive the entry."""
+    refusal(server.url)
+    baked = urllib.request._opener
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    assert urllib.request._opener is baked
+    refusal(server.url)
+
+
+def test_a_client_of_the_standard_library_built_on_http_client_is_covered(server, ca_file):
+    """xmlrpc.client makes its own HTTPSConnection, and follows the block too."""
+    with trusted_context(ca_file), xmlrpc.client.ServerProxy(server.url) as proxy, pytest.raises(ExpatError):
+        proxy.anything()
+    assert server.requests == ["POST /"]
+
+
+# --- only these CAs
+
+
+def test_cafile_alone_means_only_those_cas(server, ca, ca_file, other_file, monkeypatch):
+    """A root that the machine trusts is not trusted beside ``cafile``; that the CA is good shows with it given."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    assert fetch(server.url) == BODY
+    with trusted_context(other_file):
+        assert refusal(server.url).verify_code in (19, 20)
+    with trusted_context([other_file, ca_file]):
+        assert fetch(server.url) == BODY
+
+
+def test_a_default_that_skips_verification_is_verified_inside_a_verifying_block(server, other_file, monkeypatch):
+    """The pasted ``ssl._create_default_https_context = ssl._create_unverified_context`` is no way around a block."""
+    monkeypatch.setattr(ssl, "_create_default_https_context", ssl._create_unverified_context)
+    opener, connection = urllib.request.build_opener(), connection_to(server)
+    assert fetch(server.url) == through(opener, server.url) == over(connection) == BODY
+    with trusted_context(other_file):
+        refusal(server.url)
+        fails(through, opener, server.url)
+        fails(through, urllib.request.build_opener(), server.url)
+        fails(over, connection)
+        fails(over, connection_to(server))
+    assert fetch(server.url) == through(opener, server.url) == over(connection) == BODY
+
+
+# --- explicit trust
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda server, context: fetch(server.url, context=context),
+        lambda server, context: through(
+            urllib.request.build_opener(urllib.request.HTTPSHandler(context=context)), server.url
+        ),
+        lambda server, context: over(connection_to(server, context=context)),
+    ],
+    ids=["urlopen", "opener", "connection"],
+)
+def test_explicit_trust_wins_over_the_block(call, server, ca_file, other_file):
+    """A context that a caller passed is what verifies, be it stricter or laxer than the block."""
+    with trusted_context(other_file):
+        assert call(server, pinned(ca_file)) == call(server, unverified()) == BODY
+    with pytest.warns(InsecureWarning), trusted_context(insecure=True):
+        fails(call, server, pinned(other_file))
+    assert len(server.requests) == 2
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="these arguments ended with Python 3.11")
+def test_choices_on_a_context_of_http_clients_own_win_over_the_block(server, other_file, ca, tmp_path):
+    """Up to Python 3.11 a client certificate or check_hostname=False is put on http.client's own context: choices."""
+    certificate = tmp_path / "client.pem"
+    ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(certificate)
+    with pytest.warns(DeprecationWarning):
+        chosen = [connection_to(server, cert_file=str(certificate)), connection_to(server, check_hostname=False)]
+    with pytest.warns(InsecureWarning), trusted_context(insecure=True):
+        for connection in chosen:
+            fails(over, connection)
+
+
+def test_a_pin_within_a_call_of_the_global_opener_is_not_undone(server, ca_file, other_file):
+    """A handler of the global opener that fetches through a pinned context of its own keeps it."""
+
+    class Token(urllib.request.BaseHandler):
+        def https_request(self, request):
+            with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+                fetch(server.url, context=pinned(other_file))
+            request.add_header("X-Token", "checked")
+            return request
+
+    urllib.request.install_opener(urllib.request.build_opener(Token))
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    assert server.requests == ["GET /"]
+
+
+def test_what_the_global_opener_was_built_with_is_no_choice_of_the_caller(server, ca_file, other_file):
+    """A context in an installed opener, even one used by a handler of its own making, gives way to the block."""
+
+    class Own(urllib.request.HTTPSHandler):
+        def https_open(self, request):
+            return self.do_open(http.client.HTTPSConnection, request, context=pinned(other_file))
+
+    for handler in (urllib.request.HTTPSHandler(context=pinned(other_file)), Own()):
+        opener = urllib.request.build_opener(handler)
+        urllib.request.install_opener(opener)
+        refusal(server.url)
+        with trusted_context(ca_file):
+            assert fetch(server.url) == BODY
+            fails(through, opener, server.url)
+        refusal(server.url)
+
+
+def test_server_side_contexts_and_client_certificates_are_untouched(server, ca, ca_file, other_file):
+    """Inside a block a server still asks for client certificates, and a client's own context still presents one."""
+
+    def ask_for_one(context):
+        ca.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    with trusted_context(other_file):
+        chosen = pinned(ca_file)
+        ca.issue_cert("client@corp.test").configure_cert(chosen)
+        with serving(Server(ca.issue_cert("localhost"), configure=ask_for_one)) as asking:
+            assert fetch(asking.url, context=chosen) == BODY
+            with pytest.raises(OSError):
+                fetch(asking.url, context=pinned(ca_file))
+            assert asking.requests == ["GET /"]
+
+
+# --- the code inside
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        urllib.request.urlcleanup,
+        lambda: urllib.request.install_opener(urllib.request.build_opener()),
+        urllib.request.build_opener,
+        lambda: urllib.request.install_opener(None),
+    ],
+    ids=["urlcleanup", "install_opener", "build_opener", "install None"],
+)
+@pytest.mark.parametrize("built", [False, True], ids=["no opener", "an opener"])
+def test_what_the_code_inside_does_to_the_opener_breaks_neither_the_block_nor_its_restore(act, built, server, ca_file):
+    """install_opener, urlcleanup and build_opener inside leave the block governing and the old opener to come back."""
+    before = urllib.request.build_opener() if built else None
+    urllib.request.install_opener(before)
+    with trusted_context(ca_file):
+        act()
+        assert fetch(server.url) == BODY
+        with trusted_context(ca_file):
+            act()
+        assert fetch(server.url) == BODY
+    assert urllib.request._opener is before
+    refusal(server.url)
+
+
+def test_urlretrieve_reports_its_progress_inside(server, ca_file, tmp_path):
+    """urlretrieve() follows the block, with its hook called as ever."""
+    calls = []
+    with trusted_context(ca_file):
+        urllib.request.urlretrieve(server.url, tmp_path / "data", lambda *step: calls.append(step))
+    assert (tmp_path / "data").read_bytes() == BODY
+    assert calls[-1][2] == len(BODY)
+
+
+# --- the opener from before
+
+
+class _Counting(urllib.request.BaseHandler):
+    """A handler with state of its own."""
+
+    def __init__(self):
+        self.seen = []
+
+    def https_request(self, request):
+        self.seen.append(request.full_url)
+        return request
+
+
+def _guarded_page(request):
+    expected = "Basic " + base64.b64encode(b"user:secret").decode()
+    if request.headers["Authorization"] != expected:
+        request.send_response(401)
+        request.send_header("WWW-Authenticate", 'Basic realm="data"')
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+        return
+    request.send_response(200)
+    request.send_header("Set-Cookie", "session=1")
+    answer = f"{request.headers['X-Agent']} {request.headers['Cookie']}".encode()
+    request.send_header("Content-Length", str(len(answer)))
+    request.end_headers()
+    request.wfile.write(answer)
+
+
+def test_a_previous_openers_handlers_keep_working_inside_and_are_unharmed(server, ca_file):
+    """Cookies, authentication, addheaders, redirects and stateful handlers work inside; nothing of them changed after."""
+
+    def redirect(request):
+        request.send_response(302)
+        request.send_header("Location", "/guarded")
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    server.files |= {"/guarded": _guarded_page, "/moved": redirect}
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, server.url, "user", "secret")
+    counting, cookies = _Counting(), http.cookiejar.CookieJar()
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPCookieProcessor(cookies), counting
+    )
+    opener.addheaders = [("X-Agent", "mine")]
+    handlers = list(opener.handlers)
+    urllib.request.install_opener(opener)
+    with trusted_context(ca_file):
+        assert fetch(server.url + "guarded") == b"mine None"
+        assert fetch(server.url + "moved") == b"mine session=1"
+        assert urllib.request._opener.addheaders is opener.addheaders
+        assert isinstance(urllib.request._opener, urllib.request.OpenerDirector)
+        urllib.request._opener.addheaders = [("X-Agent", "changed")]
+    assert urllib.request._opener is opener
+    assert opener.addheaders == [("X-Agent", "changed")]
+    assert opener.handlers == handlers
+    assert all(handler.parent is opener for handler in handlers)
+    assert [cookie.name for cookie in cookies] == ["session"]
+    assert len(counting.seen) == 5
+    refusal(server.url)
+
+
+def test_a_handler_added_inside_belongs_to_the_opener_from_before(server, ca_file):
+    """add_handler() on the global opener reaches the previous one, and not our stand-in."""
+    opener = urllib.request.build_opener()
+    urllib.request.install_opener(opener)
+    counting = _Counting()
+    with trusted_context(ca_file):
+        urllib.request._opener.add_handler(counting)
+        fetch(server.url)
+    assert counting.seen == [server.url]
+    assert counting.parent is opener
+
+
+# --- proxies
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A CONNECT proxy with user and password, named by HTTPS_PROXY."""
+    with serving(ConnectProxy("user:p@ss")) as running:
+        monkeypatch.setenv("https_proxy", running.url.replace("//", "//user:p%40ss@"))
+        yield running
+
+
+@pytest.mark.parametrize("built", ["before", "inside"])
+def test_tunnelled_connections_obey_the_same_trust(built, server, proxy, ca_file, other_file):
+    """Through a CONNECT proxy the block's CAs verify the server at the tunnel's end."""
+    opener = urllib.request.build_opener() if built == "before" else None
+    urllib.request.install_opener(opener)
+    refusal(server.url)
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    with trusted_context(other_file):
+        refusal(server.url)
+    assert proxy.tunnelled == [f"localhost:{server.server_port}"] * 3
+
+
+def test_the_host_name_is_verified_through_a_tunnel(ca, proxy, ca_file):
+    """A certificate for another name than the tunnel's end is refused, though its CA is trusted."""
+    with serving(Server(ca.issue_cert("elsewhere.test"))) as elsewhere, trusted_context(ca_file):
+        assert refusal(elsewhere.url).verify_code == 62
+
+
+def test_per_host_insecurity_goes_by_the_tunnels_end(server, proxy, other_file):
+    """Not the proxy's name but the server's decides whether a tunnelled connection is verified."""
+    proxy_host = proxy.url.removeprefix("http://")
+    target = f"localhost:{server.server_port}"
+    with pytest.warns(InsecureWarning):
+        with trusted_context(other_file, insecure={proxy_host}):
+            refusal(server.url)
+        with trusted_context(other_file, insecure={target}):
+            assert fetch(server.url) == BODY
+
+
+def test_proxies_are_those_that_the_environment_names_inside(server, proxy, ca_file, monkeypatch):
+    """NO_PROXY holds inside a block, read when the opener is built, as outside."""
+    monkeypatch.setenv("no_proxy", "localhost")
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    assert proxy.tunnelled == []
+
+
+def test_a_407_stays_what_it_is_and_shows_no_password(server, proxy, ca_file, monkeypatch):
+    """Wrong proxy credentials give the proxy's own answer, not a TLS error, and no message holds the password."""
+    monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//user:hunter2@"))
+    with trusted_context(ca_file), pytest.raises(OSError, match="407") as caught:
+        fetch(server.url)
+    assert verify_failure(caught.value) is None
+    assert "hunter2" not in str(caught.value)
+
+
+# --- as the standard library does it
+
+
+def test_keys_are_logged_where_sslkeylogfile_says(server, ca_file, tmp_path, monkeypatch):
+    """SSLKEYLOGFILE works inside a block as it does outside, for whoever looks with Wireshark."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    with trusted_context(trustme.CA().cert_pem.bytes() + ca_file.read_bytes()):
+        fetch(server.url)
+    assert "CLIENT" in (tmp_path / "keys").read_text()
+
+
+def test_alpn_offers_http_1_1_as_http_client_does(ca, ca_file):
+    """A block's connection offers http/1.1 and nothing else."""
+    chosen = []
+
+    def note(request):
+        chosen.append(request.connection.selected_alpn_protocol())
+        request.send_response(204)
+        request.end_headers()
+
+    def offer(context):
+        context.set_alpn_protocols(["h2", "http/1.1"])
+
+    with serving(Server(ca.issue_cert("localhost"), configure=offer)) as speaking, trusted_context(ca_file):
+        speaking.files["/"] = note
+        fetch(speaking.url)
+    assert chosen == ["http/1.1"]
