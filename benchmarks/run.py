@@ -97,7 +97,7 @@ def _first(title: str, ours: tuple[str, str], snippet: tuple[str, str], *argumen
     """Two pieces of code, each in fresh processes; its imports are made before the clock starts."""
     codes = [_FIRST.format(imports=imports, body=body.strip()) for imports, body in (ours, snippet)]
     sides = [lambda code=code: float(in_fresh_process(code, *arguments)) for code in codes]
-    block, other = interleave(40, *sides)
+    block, other = interleave(30, *sides)
     return Row(title, block, other, limit=1.2)
 
 
@@ -328,7 +328,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=LINES, action="append", help="measure this line alone")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the download in MiB (default: 256)")
-    parser.add_argument("--rounds", type=int, default=11, help="rounds of the download (default: 11)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of the download (default: 9)")
     options = parser.parse_args()
     _without_decisive_variables()
     began, (load, *_) = time.perf_counter(), os.getloadavg()

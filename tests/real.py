@@ -278,7 +278,8 @@ class Mitmproxy(NamedTuple):
     def url(self, password=PASSWORD):
         """The proxy's URL with this password, or without credentials."""
         credentials = f"{USER}:{urllib.parse.quote(password, safe='')}@" if password else ""
-        return f"http://{credentials}localhost:{self.port}"
+        # Not as localhost, so that a host of the proxy's is told from a host behind it.
+        return f"http://{credentials}127.0.0.1:{self.port}"
 
 
 @contextlib.contextmanager

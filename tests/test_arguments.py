@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+import re
 import ssl
 
 import material
@@ -239,7 +240,7 @@ def test_a_copy_is_a_block_of_its_own(server, ca_file, duplicate, live):
             made.start()
         assert fetch(server.url) == BODY
         made.stop()
-        assert repr(original).endswith("(live)>") == live
+        assert repr(original).endswith(" live>") == live
     finally:
         original.stop()
     assert not is_verified(made, "corp.test:8443")
@@ -247,11 +248,10 @@ def test_a_copy_is_a_block_of_its_own(server, ca_file, duplicate, live):
 
 
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
-@pytest.mark.parametrize("insecure", [True, False])
-def test_a_copy_keeps_whether_it_verifies(duplicate, insecure, ca_file):
+def test_a_copy_keeps_whether_it_verifies(duplicate, ca_file):
     """A copy of an insecure block is insecure, and of a verifying one verifies."""
-    made = duplicate(trusted_context(None if insecure else ca_file, insecure=insecure))
-    assert is_verified(made, None) is not insecure
+    assert not is_verified(duplicate(trusted_context(insecure=True)), None)
+    assert is_verified(duplicate(trusted_context(ca_file)), None)
 
 
 @pytest.mark.parametrize("form", [bytes, bytes.decode, bytearray, lambda pem: [pem, pem.decode()]])
@@ -259,32 +259,28 @@ def test_no_content_is_shown(ca, form):
     """The repr and the description of a block name its material and never quote it."""
     pem = ca.cert_pem.bytes()
     block = trusted_context(form(pem))
-    for shown in (repr(block), block.describe()):
-        assert not any(line in shown for line in pem.decode().splitlines()[1:-1])
-        assert "bytes>" in shown or "<PEM text>" in shown
+    for text in (repr(block), block.describe()):
+        assert not any(line in text for line in pem.decode().splitlines()[1:-1])
+        assert "bytes>" in text or "<PEM text>" in text
 
 
 def test_the_repr_says_what_a_block_is(ca_file):
-    """The repr gives every argument, and whether the block is live."""
-    block = trusted_context(ca_file, system=True, strict=True)
-    expected = f"<trusted_context cafile={ca_file}, system=True, insecure=False, strict=True, local=False"
-    assert repr(block) == f"{expected}>"
-    with block:
-        assert repr(block) == f"{expected} (live)>"
+    """The repr gives the arguments and whether the block is live."""
+    block = trusted_context(ca_file, system=True, strict=True, insecure=["corp.test:8443"])
+    for part in (str(ca_file), "system=True", "strict=True", "corp.test:8443"):
+        assert part in repr(block)
+    assert " live" not in repr(block)
+    with pytest.warns(InsecureWarning, match="corp.test:8443"), block:
+        assert repr(block).endswith(" live>")
 
 
 # strict, and the contexts
 
 
-@pytest.mark.parametrize(
-    ("ca", "server", "code"),
-    [
-        ({"key_usage": False}, {}, 92),
-        ({"critical": False}, {}, 89),
-        ({}, {"authority_key": False}, 85),
-    ],
-    ids=["no key usage", "basic constraints not critical", "no authority key identifier"],
-)
+FAULTS = [({"key_usage": False}, {}, 92), ({"critical": False}, {}, 89), ({}, {"authority_key": False}, 85)]
+
+
+@pytest.mark.parametrize(("ca", "server", "code"), FAULTS)
 def test_what_fails_strictness_works_by_default(ca, server, code):
     """A CA or certificate that RFC 5280 faults is trusted by default and fails with strict=True."""
     issuer = material.make_ca("Lax", **ca)
@@ -316,7 +312,7 @@ def test_strict_alters_one_flag_alone(ca_file):
     assert one.verify_flags ^ other.verify_flags == ssl.VERIFY_X509_STRICT
     assert settings(one) == settings(other)
     for block, context in ((lax, one), (strict, other)):
-        stated = block.describe().partition("verify flags ")[2].split(", ")
+        stated = re.findall("VERIFY_X509_[A-Z_]+", block.describe())
         assert sorted(stated) == sorted(flag.name for flag in context.verify_flags)
 
 

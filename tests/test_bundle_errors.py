@@ -13,7 +13,7 @@ from trusted_context import BundleError, trusted_context
 UNUSABLE = {
     "empty": (lambda ca: b"", "is empty", "export the CA certificate again"),
     "white space": (lambda ca: b" \r\n\t\n", "is empty", "export the CA certificate again"),
-    "byte-order mark alone": (lambda ca: b"\xff\xfe", "is empty", "export the CA certificate again"),
+    "byte-order mark alone": (lambda ca: b"\xef\xbb\xbf\r\n", "is empty", "export the CA certificate again"),
     "garbage": (lambda ca: b"\x8a\x00\xff" * 99, "holds no certificate", "-----BEGIN CERTIFICATE-----"),
     "text": (lambda ca: b"corp.example:8080\n", "holds no certificate", "-----BEGIN CERTIFICATE-----"),
     "text that begins with 0": (lambda ca: b"0.0.0.0 corp\n", "holds no certificate", "-----BEGIN CERTIFICATE-----"),

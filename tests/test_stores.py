@@ -244,7 +244,7 @@ def test_what_a_user_cannot_mend_in_the_system_is_not_told(ca, other_ca, store):
     write_ca(other_ca, store.folder / "0123abcd.1")
     (store.folder / "0123abcd.2").symlink_to(store.folder / "gone")
     (store.folder / "0123abcd.3").write_text("junk")
-    write_ca(ca, store.folder / "not-hashed.crt")
+    (store.folder / "not-hashed.crt").write_bytes(material.make_ca("Unhashed").pem)
     with trusted_context(system=True):
         assert anchors(system=True) == {der(ca), der(other_ca)}
 
@@ -347,7 +347,7 @@ def test_a_file_alone_is_never_verified_natively(server, ca_file, native, monkey
     with trusted_context(ca_file if way == "cafile" else None) as block:
         assert fetch(server.url) == BODY
         assert type(block.ssl_context()).__module__ != "truststore._api"
-        assert "verify flags VERIFY_X509_TRUSTED_FIRST" in block.describe()
+        assert "VERIFY_X509_PARTIAL_CHAIN" in block.describe()
     assert native == []
 
 

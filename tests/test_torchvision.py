@@ -183,17 +183,10 @@ def test_a_proxy_that_wants_other_credentials_is_told_from_a_tls_error(data, mit
     assert not data.origin.requests
 
 
-BROKEN_ANSWERS = [
-    real.answer_unavailable,
-    real.answer_nothing,
-    real.answer_half_and_garble,
-    pytest.param(
-        real.answer_half_and_reset,
-        marks=pytest.mark.skipif(
-            sys.version_info < (3, 13), reason="a reset may look like an ordinary end there (gh-115627)"
-        ),
-    ),
-]
+BROKEN_ANSWERS = [real.answer_unavailable, real.answer_nothing, real.answer_half_and_garble]
+# Before Python 3.13 a reset looks like an ordinary end (gh-115627), after which torchvision does not retry.
+if sys.version_info >= (3, 13):
+    BROKEN_ANSWERS.append(real.answer_half_and_reset)
 
 
 @pytest.mark.parametrize("source", RETRIED, indirect=True)
@@ -206,15 +199,7 @@ def test_without_a_block_torchvision_repeats_a_failed_download_in_plain_text(dat
     assert data.origin.plain == len(data.files)
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "cifar10",
-        "mnist",
-        pytest.param("url-within-url", marks=pytest.mark.xfail(reason="the guard compares the first scheme alone")),
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("source", RETRIED, indirect=True)
 @pytest.mark.parametrize("answer", BROKEN_ANSWERS)
 def test_in_a_block_a_failed_download_is_not_repeated_in_plain_text(data, ca_file, answer):
     """However the https download fails, torchvision's retry over http is refused before it reaches the network."""

@@ -70,7 +70,6 @@ def use_the_errors() -> None:
     raise error from warning
 
 
-trusted_context(insecure="host")  # type: ignore[call-overload]  # a string is no collection of hosts
 trusted_context(insecure=1)  # type: ignore[call-overload]
 trusted_context(3)  # type: ignore[call-overload]
 trusted_context("corp.crt", True)  # type: ignore[call-overload]  # noqa: FBT003

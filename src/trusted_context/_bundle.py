@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024
+# Python allocates what a read asks for, and a folder has hundreds of files of 2 KiB: the first read asks for little.
+_FIRST_READ = 64 * 1024
 # A file this young may be rewritten within the tick of its time stamp (two seconds on FAT and some network shares).
 _SETTLED_SECONDS = 2.0
 
@@ -142,15 +144,15 @@ def read_path(path: str) -> Bundle:
     return read_folder(path) if os.path.isdir(path) else _read_file(path)
 
 
-def read_folder(folder: str, names: re.Pattern[str] = _FOLDER_NAME) -> Bundle:
-    """Read a folder's files whose names fit: OpenSSL's hashed names, and .pem, .crt, .cer, .cert, .der, .p7b, .p7c.
+def read_folder(folder: str) -> Bundle:
+    """Read a folder's certificate files: OpenSSL's hashed names, and .pem, .crt, .cer, .cert, .der, .p7b, .p7c.
 
     Raises:
         OSError: the folder cannot be listed.
         BundleError: none of its files holds a usable certificate.
     """
     bundles, skipped = [], []
-    for name in sorted(filter(names.fullmatch, os.listdir(folder))):
+    for name in sorted(filter(_FOLDER_NAME.fullmatch, os.listdir(folder))):
         try:
             bundles.append(_read_file(os.path.join(folder, name)))
         except BundleError as error:
@@ -188,7 +190,9 @@ def _load_version(_absolute: str, path: str, _version: tuple[int, ...]) -> Bundl
 
 def _load(path: str) -> Bundle:
     with open(path, "rb") as file:
-        content = file.read(_MAX_BYTES + 1)
+        content = file.read(_FIRST_READ)
+        if len(content) == _FIRST_READ:
+            content += file.read(_MAX_BYTES + 1 - _FIRST_READ)
     if len(content) > _MAX_BYTES:
         raise BundleError(f"{path}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
     return _decode(content, path, path)

@@ -40,7 +40,7 @@ class Resolved:
 
     def _lacks_an_authority(self) -> bool:
         # A self-signed server certificate was made to be trusted by itself; one that a CA issued is often a mistake.
-        if self._source is None or self._source.native or self.trust.authorities:
+        if self._source is None or self._source.native or self._source.folder or self.trust.authorities:
             return False
         return not any(map(_bundle.is_self_issued, self.trust.anchors))
 
@@ -59,11 +59,15 @@ class Resolved:
     def _count(self) -> str:
         cas = self.trust.authorities
         others = len(self.trust.anchors) - len(self.trust.refused) - cas
-        parts = ["the system's own CAs"] if self._source and self._source.native else []
-        if cas or not (others or parts):
+        parts = []
+        if cas:
             parts.append(f"{cas} {'CA' if cas == 1 else 'CAs'}")
         if others:
             parts.append(f"{others} {'certificate' if others == 1 else 'certificates'} of servers")
+        if self._source and self._source.native:
+            parts.append("the system's own CAs")
+        elif self.trust.folder:
+            parts.append("what the folder holds")
         return " and ".join(parts)
 
 
@@ -75,10 +79,16 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
         BundleError: what is to be trusted holds no usable certificate.
     """
     if insecure is True:
-        return Resolved(None, Trust((), native=False, insecure=True, strict=False))
+        return Resolved(None, Trust((), folder=None, native=False, insecure=True, strict=False))
     source = _stores.find(cafile, system)
-    trust = Trust(source.bundle.certificates, native=source.native, insecure=insecure, strict=strict)
-    if len(trust.refused) == len(trust.anchors) and not source.native:
+    trust = Trust(
+        source.bundle.certificates,
+        folder=source.folder,
+        native=source.native,
+        insecure=insecure,
+        strict=strict,
+    )
+    if len(trust.refused) == len(trust.anchors) and not (source.native or source.folder):
         raise BundleError(
             f"{source.description}: holds no certificate that OpenSSL can read: it is damaged, or of another kind; "
             "export the CA certificate again"

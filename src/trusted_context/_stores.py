@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import ssl
@@ -31,13 +30,21 @@ _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 class Source:
-    """What is trusted, and in words where it came from."""
+    """What is trusted, and in words where it came from.
 
-    __slots__ = ("bundle", "description", "native")
+    Args:
+        description: the words.
+        bundle: the certificates.
+        folder: a folder of hashed names in which OpenSSL looks for what the bundle lacks.
+        native: the operating system verifies by its own rules, with the bundle beside its store.
+    """
 
-    def __init__(self, description: str, bundle: Bundle, *, native: bool = False) -> None:
+    __slots__ = ("bundle", "description", "folder", "native")
+
+    def __init__(self, description: str, bundle: Bundle, *, folder: str | None = None, native: bool = False) -> None:
         self.description = description
         self.bundle = bundle
+        self.folder = folder
         self.native = native
 
 
@@ -64,7 +71,8 @@ def _read_given(cafile: tuple[Material, ...]) -> Bundle:
 
 def _join(given: Source, system: Source) -> Source:
     bundle = _bundle.merge((given.bundle, system.bundle))
-    return Source(f"{given.description} and {system.description}", bundle, native=system.native)
+    description = f"{given.description} and {system.description}"
+    return Source(description, bundle, folder=system.folder, native=system.native)
 
 
 def _from_environment() -> Source | None:
@@ -114,31 +122,30 @@ def _compiled_in() -> tuple[str, str]:
 def _system() -> Source | None:
     if VERIFIES_NATIVELY:
         return Source("the operating system's store", Bundle({}), native=True)
-    compiled_in, folder = _compiled_in()
-    file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
-    versions = _bundle.version(file), _bundle.version(folder)
-    load = _load_system.__wrapped__ if None in versions else _load_system
-    return load(file, folder, versions)
-
-
-@functools.lru_cache(maxsize=4)
-def _load_system(file: str, folder: str, _versions: tuple[tuple[int, ...] | None, ...]) -> Source | None:
+    compiled_in, compiled_in_folder = _compiled_in()
     # Both, as OpenSSL does: administrators without a rehash tool append to the file alone, others fill the folder.
-    found = {path: bundle for path in (file, folder) if (bundle := _read_system(path))}
-    if not found:
+    file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
+    bundle = _read_system_file(file)
+    folder = compiled_in_folder if _has_hashed_names(compiled_in_folder) else None
+    if not (bundle.certificates or folder):
         return None
-    # Nobody without administrator rights could mend what is skipped here, and OpenSSL says nothing of it either.
-    everything = _bundle.merge(found.values()).without_skipped()
-    return Source(f"the operating system's store ({', '.join(found)})", everything)
+    named = [name for name in (file if bundle.certificates else None, folder) if name]
+    return Source(f"the operating system's store ({', '.join(named)})", bundle, folder=folder)
 
 
-def _read_system(path: str) -> Bundle | None:
+def _read_system_file(path: str) -> Bundle:
     try:
-        if os.path.isdir(path):
-            return _bundle.read_folder(path, _HASHED_NAME)
-        return _bundle.read_path(path) if path else None
+        # Nobody without administrator rights could mend what is skipped here, and OpenSSL says nothing of it either.
+        return _bundle.read_path(path).without_skipped() if path else Bundle({})
     except (OSError, BundleError):
-        return None
+        return Bundle({})
+
+
+def _has_hashed_names(folder: str) -> bool:
+    try:
+        return any(map(_HASHED_NAME.fullmatch, os.listdir(folder)))
+    except OSError:
+        return False
 
 
 def _from_certifi() -> Source:

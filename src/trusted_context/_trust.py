@@ -50,23 +50,27 @@ class Trust:
 
     Args:
         anchors: DER certificates, any of which may end a chain.
+        folder: a folder of hashed names where OpenSSL looks for more anchors when it needs one.
         native: the operating system verifies by its own rules (Windows, macOS), with *anchors* beside its store.
         insecure: ``True`` for no verification at all, or the hosts that are not verified.
         strict: add RFC 5280 strictness (``VERIFY_X509_STRICT``).
     """
 
-    __slots__ = ("_built", "_hash", "anchors", "insecure", "native", "strict")
+    __slots__ = ("_built", "_hash", "anchors", "folder", "insecure", "native", "strict")
 
-    def __init__(self, anchors: tuple[bytes, ...], *, native: bool, insecure: Insecure, strict: bool) -> None:
+    def __init__(
+        self, anchors: tuple[bytes, ...], *, folder: str | None, native: bool, insecure: Insecure, strict: bool
+    ) -> None:
         self.anchors = anchors
+        self.folder = folder
         self.native = native
         self.insecure = insecure
         self.strict = strict
-        self._hash = hash((anchors, native, insecure, strict))
+        self._hash = hash((anchors, folder, native, insecure, strict))
         self._built: _Contexts | None = None
 
     def _key(self) -> tuple[object, ...]:
-        return (self.anchors, self.native, self.insecure, self.strict)
+        return (self.anchors, self.folder, self.native, self.insecure, self.strict)
 
     def __hash__(self) -> int:
         return self._hash
@@ -179,6 +183,8 @@ def _contexts_of(trust: Trust) -> _Contexts:
 def _prepare(context: ssl.SSLContext, trust: Trust) -> ssl.SSLContext:
     # PROTOCOL_TLS_CLIENT starts with CERT_REQUIRED and check_hostname on; both are left alone here.
     context.verify_flags |= trust.flags
+    if trust.folder:
+        context.load_verify_locations(capath=trust.folder)
     return _harden(context)
 
 

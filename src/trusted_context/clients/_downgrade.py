@@ -6,7 +6,6 @@ break the TLS connection to be trusted without one.
 
 from __future__ import annotations
 
-import copy
 import weakref
 from urllib.error import HTTPError, URLError
 from urllib.parse import urldefrag
@@ -60,6 +59,8 @@ def guarded(call: Callable[..., Any], opener: Any, fullurl: Any, *args: Any, **k
     """
     url = fullurl if isinstance(fullurl, str) else fullurl.full_url
     scheme, _, rest = urldefrag(url).url.partition(":")
+    # torchvision swaps the scheme by replacing it wherever it stands, also in a URL that is part of the query.
+    rest = rest.replace("https:", "http:")
     entry = _live.governing()
     if scheme.lower() == "http":
         _refuse_repetition(rest)
@@ -101,6 +102,8 @@ def _without_frames(error: BaseException) -> BaseException:
         return URLError(str(error))
     if isinstance(error, URLError) and isinstance(error.reason, BaseException):
         return URLError(_without_frames(error.reason))
+    import copy
+
     try:
         return copy.copy(error)
     except Exception:  # noqa: BLE001  # a constructor that wants other arguments than it keeps can raise anything

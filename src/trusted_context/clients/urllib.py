@@ -154,11 +154,10 @@ class _LazyHTTPSHandler(urllib.request.HTTPSHandler):
 
     def __init__(self) -> None:
         super(urllib.request.HTTPSHandler, self).__init__()
+        # It trusts nobody, and gives way when a connection is made: marked as nobody's choice.
+        self._placeholder = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _as_http_client_does(self._placeholder)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        context = None
-        if _live.governing():
-            # It trusts nobody, and gives way when the connection is made: marked as nobody's choice.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            _as_http_client_does(context)
+        context = self._placeholder if _live.governing() else None
         return self.do_open(HTTPSConnection, req, context=context)
