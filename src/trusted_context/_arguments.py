@@ -26,6 +26,8 @@ def check_cafile(cafile: object) -> tuple[Material, ...] | None:
         return None
     if isinstance(cafile, (str, bytes, bytearray, memoryview, os.PathLike)):
         return (_check_piece(cafile),)
+    if hasattr(cafile, "read"):
+        raise TypeError("cafile takes an open file's path, or its content as cafile=file.read(), not the file itself")
     if isinstance(cafile, Iterable) and not isinstance(cafile, Mapping):
         return tuple(map(_check_piece, cafile))
     raise TypeError(f"cafile takes {_CAFILE_FORMS}, not {_name(cafile)}")
@@ -37,8 +39,8 @@ def _check_piece(piece: object) -> Material:
     if isinstance(piece, (str, bytes)):
         return piece
     if isinstance(piece, os.PathLike):
-        path = os.fspath(piece)
-        return path if isinstance(path, str) else os.fsdecode(path)
+        # Kept as what it is: as text, a name with a line break would pass for PEM.
+        return piece if isinstance(os.fspath(piece), str) else os.fsdecode(piece)
     raise TypeError(f"cafile takes {_CAFILE_FORMS}; one of them is {_name(piece)}")
 
 

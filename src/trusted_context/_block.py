@@ -236,13 +236,15 @@ def trusted_context(
         BundleError: what is to be trusted holds no usable certificate; it says what was there instead.
         RuntimeError: the standard library is not as it should be; nothing was changed.
     """
-    if callable(cafile):
-        return trusted_context()(cafile)
     hosts = check_insecure(insecure)
     if system is not None:
         check_bool("system", system)
     check_bool("strict", strict)
     check_bool("local", local)
+    if callable(cafile):
+        if system is not None or hosts or strict or local:
+            raise TypeError("a function and arguments together: decorate with @trusted_context(...) instead")
+        return trusted_context()(cafile)
     check_together(cafile, system, hosts, strict)
     return TrustedContext(check_cafile(cafile), system=system, insecure=hosts, strict=strict, local=local)
 

@@ -6,6 +6,7 @@ import binascii
 import functools
 import os
 import re
+import shlex
 import stat
 import time
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024
+# A longer one may be a key on one line by mistake.
+_LONGEST_PATH = 1024
 # Python allocates what a read asks for, and a folder has hundreds of files of 2 KiB: the first read asks for little.
 _FIRST_READ = 64 * 1024
 # A file this young may be rewritten within the tick of its time stamp (two seconds on FAT and some network shares).
@@ -25,6 +28,7 @@ _SETTLED_SECONDS = 2.0
 
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 _PKCS7_LABELS = frozenset({"PKCS7", "CMS", "PKCS #7 SIGNED DATA"})
+_LABEL = re.compile(r"[A-Z0-9 #]{1,40}")
 _PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _FOLDER_NAME = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c)", re.IGNORECASE)
 
@@ -91,7 +95,9 @@ def label(piece: Material) -> str:
         return f"<{len(piece)} bytes>"
     if isinstance(piece, str) and _is_text(piece):
         return "<PEM text>"
-    return os.fspath(piece)
+    if len(path := os.fspath(piece)) > _LONGEST_PATH:
+        return f"<{len(path)} characters>"
+    return path
 
 
 def is_self_issued(certificate: bytes) -> bool:
@@ -120,13 +126,20 @@ def _read_one(piece: Material) -> Bundle:
     if isinstance(piece, bytes):
         return _decode(piece, f"cafile={label(piece)}", "FILE")
     if isinstance(piece, str) and _is_text(piece):
-        return _decode(piece.encode(), f"cafile={label(piece)}", "FILE")
+        return _decode(piece.encode(errors="replace"), f"cafile={label(piece)}", "FILE")
     path = os.fspath(piece)
     try:
         return read_path(path)
     except FileNotFoundError as error:
-        where = "" if os.path.isabs(error.filename) else f", looked for from the working directory {os.getcwd()}"
+        where = "" if os.path.isabs(error.filename) else f", looked for from {_working_directory()}"
         raise FileNotFoundError(error.errno, f"{error.strerror} (given as cafile={where})", error.filename) from None
+
+
+def _working_directory() -> str:
+    try:
+        return f"the working directory {os.getcwd()}"
+    except OSError:
+        return "a working directory that is gone"
 
 
 def read_path(path: str) -> Bundle:
@@ -195,7 +208,7 @@ def _load(path: str) -> Bundle:
             content += file.read(_MAX_BYTES + 1 - _FIRST_READ)
     if len(content) > _MAX_BYTES:
         raise BundleError(f"{path}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
-    return _decode(content, path, path)
+    return _decode(content, path, shlex.quote(path))
 
 
 def _decode(content: bytes, origin: str, path: str) -> Bundle:
@@ -205,7 +218,8 @@ def _decode(content: bytes, origin: str, path: str) -> Bundle:
         raise BundleError(f"{origin}: is empty: export the CA certificate again")
     if b"-----BEGIN " in content:
         return _decode_pem(content, origin, path)
-    if content[:1] == b"\x30":
+    # X.690, 8.1.3: a SEQUENCE with a length of several bytes or none, as any certificate's; else it is text with a "0".
+    if content[:1] == b"\x30" and content[1:2] >= b"\x80":
         return _decode_der(content, origin, path)
     raise BundleError(f"{origin}: {_describe_other(content)}")
 
@@ -215,7 +229,9 @@ def _as_bytes_of_text(content: bytes) -> bytes:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace").encode()
     for encoding in ("utf-16-le", "utf-16-be"):
-        if "-----BEGIN ".encode(encoding) in content[:4096]:
+        start = content.find("-----BEGIN ".encode(encoding))
+        # At an odd place it is the other byte order's text, read across its characters.
+        if start >= 0 and start % 2 == 0:
             return content.decode(encoding, "replace").encode()
     return content.removeprefix(b"\xef\xbb\xbf")
 
@@ -282,10 +298,12 @@ def _damage(der: bytes, whole: bool) -> str | None:
 
 
 def _name_labels(labels: list[str], path: str) -> str:
-    for ending, description in _OTHER_LABELS:
-        if any(label.endswith(ending) for label in labels):
+    for name, description in _OTHER_LABELS:
+        if any(name in label for label in labels):
             return description.format(path=path)
-    return f"{labels[0][:40]!r} and no certificate: give the CA's certificate"
+    # Of a damaged header what follows it may be part of a key.
+    kind = repr(labels[0]) if _LABEL.fullmatch(labels[0]) else "a PEM block with a damaged header"
+    return f"{kind} and no certificate: give the CA's certificate"
 
 
 def _decode_der(content: bytes, origin: str, path: str) -> Bundle:
@@ -310,6 +328,7 @@ def _decode_der(content: bytes, origin: str, path: str) -> Bundle:
 def _open_pkcs7(content: bytes, origin: str, command: str) -> list[bytes]:
     remedy = f"convert it with '{command} -out ca.pem' and give ca.pem"
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
     except ImportError:
         raise BundleError(
@@ -317,7 +336,7 @@ def _open_pkcs7(content: bytes, origin: str, command: str) -> list[bytes]:
         ) from None
     try:
         certificates = [found.public_bytes(Encoding.DER) for found in pkcs7.load_der_pkcs7_certificates(content)]
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise BundleError(f"{origin}: is PKCS#7 (.p7b) that could not be opened ({error}): {remedy}") from None
     if not certificates:
         raise BundleError(f"{origin}: is PKCS#7 (.p7b) with no certificate in it: export the CA certificate again")

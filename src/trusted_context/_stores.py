@@ -126,7 +126,7 @@ def _system() -> Source | None:
     # Both, as OpenSSL does: administrators without a rehash tool append to the file alone, others fill the folder.
     file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
     bundle = _read_system_file(file)
-    folder = compiled_in_folder if _has_hashed_names(compiled_in_folder) else None
+    folder = compiled_in_folder if _holds_a_certificate(compiled_in_folder) else None
     if not (bundle.certificates or folder):
         return None
     named = [name for name in (file if bundle.certificates else None, folder) if name]
@@ -141,11 +141,12 @@ def _read_system_file(path: str) -> Bundle:
         return Bundle({})
 
 
-def _has_hashed_names(folder: str) -> bool:
+def _holds_a_certificate(folder: str) -> bool:
     try:
-        return any(map(_HASHED_NAME.fullmatch, os.listdir(folder)))
+        names = filter(_HASHED_NAME.fullmatch, os.listdir(folder))
     except OSError:
         return False
+    return any(_read_system_file(os.path.join(folder, name)).certificates for name in names)
 
 
 def _from_certifi() -> Source:

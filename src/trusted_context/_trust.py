@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
+import re
 import ssl
 import sys
 
@@ -234,25 +235,38 @@ def parse_host(text: str) -> Host:
     Raises:
         ValueError: it is a URL, a pattern, or no host at all.
     """
-    if any(character in "/*?@# \t\r\n" for character in text):
-        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL")
-    host, colon, port = text, "", ""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        colon, port = rest[:1], rest[1:]
-    elif text.count(":") == 1:
-        host, colon, port = text.partition(":")
-    if not host or "[" in host or "]" in host or colon not in ("", ":"):
-        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port'")
-    if colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+    match = _HOST_AND_PORT.fullmatch(text)
+    name = normalise_host(match["host"] or match["address"]) if match else ""
+    if match is None or not _is_host(name):
+        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL or pattern")
+    port = match["port"]
+    if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} has no valid port: it is a number from 1 to 65535")
-    return normalise_host(host), int(port) if port else None
+    return name, None if port is None else int(port)
+
+
+# An IPv6 address alone has colons of its own, and takes brackets where a port follows (RFC 3986, 3.2.2).
+_HOST_AND_PORT = re.compile(
+    r"(?P<host>\[[^\[\]]*:[^\[\]]*\]|[^:\[\]]+)(:(?P<port>[^:/]*))?"
+    r"|(?P<address>[^\[\]]*:[^\[\]]*:[^\[\]]*)"
+)
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+def _is_host(name: str) -> bool:
+    if ":" not in name:
+        return ".." not in name and _NAME.fullmatch(name) is not None
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=512)
 def normalise_host(host: str) -> str:
     """The form in which host names are equal: lower case, IDNA (RFC 3490), no final dot, shortest address."""
-    name = host.strip("[]").rstrip(".").lower()
+    name = host.strip("[]").removesuffix(".").lower()
     try:
         if ":" in name:
             return ipaddress.ip_address(name).compressed
