@@ -30,7 +30,7 @@ def forked(function, *args):
     if child == 0:
         try:
             os.write(write, repr(function(*args)).encode())
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # a child's error is told by its output
             traceback.print_exc()
         finally:
             os._exit(0)

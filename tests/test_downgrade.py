@@ -22,7 +22,7 @@ def plain(url):
 
 def refused(url):
     """The error that refuses the URL; fails where it is tried instead."""
-    with pytest.raises(urllib.error.URLError, match="refused to fetch from .* over plain http") as caught:
+    with pytest.raises(urllib.error.URLError, match=r"refused to fetch from .* over plain http") as caught:
         fetch(url)
     return caught.value
 

@@ -139,7 +139,7 @@ def test_a_failing_install_undoes_its_completed_steps_and_names_the_client(monke
     before = state()
     loaded = (*clients.load(), _Broken())
     monkeypatch.setattr(clients, "load", lambda: loaded)
-    with pytest.raises(RuntimeError, match="'broken' could not be installed.*its seam is gone"):
+    with pytest.raises(RuntimeError, match=r"'broken' could not be installed.*its seam is gone"):
         trusted_context(ca_file).start()
     assert_same(before, state())
 

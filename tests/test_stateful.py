@@ -43,7 +43,7 @@ class _Thread:
             function, result = job
             try:
                 result.set_result(function())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # whatever it is, the caller gets it
                 result.set_exception(error)
 
     def run(self, function):

@@ -55,7 +55,7 @@ def unverified():
 
 
 def test_a_client_built_inside_and_kept_is_ordinary_after_exit(server, ca_file):
-    """An opener, a connection and the global opener itself, taken inside, trust after the block what they did before."""
+    """An opener, a connection and the global opener itself, taken inside, trust after it what they did before."""
     with trusted_context(ca_file):
         opener, connection = urllib.request.build_opener(), connection_to(server)
         kept = urllib.request._opener
@@ -151,7 +151,7 @@ def test_choices_on_a_context_of_http_clients_own_win_over_the_block(server, oth
     """Up to Python 3.11 a client certificate or check_hostname=False is put on http.client's own context: choices."""
     certificate = tmp_path / "client.pem"
     ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(certificate)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="key_file, cert_file and check_hostname are deprecated"):
         chosen = [connection_to(server, cert_file=str(certificate)), connection_to(server, check_hostname=False)]
     with pytest.warns(InsecureWarning), trusted_context(insecure=True):
         for connection in chosen:
@@ -276,7 +276,7 @@ def _guarded_page(request):
 
 
 def test_a_previous_openers_handlers_keep_working_inside_and_are_unharmed(server, ca_file):
-    """Cookies, authentication, addheaders, redirects and stateful handlers work inside; nothing of them changed after."""
+    """Cookies, authentication, addheaders, redirects and stateful handlers work inside, and are unchanged after."""
 
     def redirect(request):
         request.send_response(302)

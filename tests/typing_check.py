@@ -72,4 +72,4 @@ def use_the_errors() -> None:
 
 trusted_context(insecure=1)  # type: ignore[call-overload]
 trusted_context(3)  # type: ignore[call-overload]
-trusted_context("corp.crt", True)  # type: ignore[call-overload]  # noqa: FBT003
+trusted_context("corp.crt", True)  # type: ignore[call-overload]

@@ -28,6 +28,11 @@ _SETTLED_SECONDS = 2.0
 
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 _PKCS7_LABELS = frozenset({"PKCS7", "CMS", "PKCS #7 SIGNED DATA"})
+# Spelt out: to encode them would import a codec, whose lock a child forked at that moment would wait for.
+_BEGIN_IN_UTF_16 = {
+    "utf-16-le": b"".join(bytes((letter, 0)) for letter in b"-----BEGIN "),
+    "utf-16-be": b"".join(bytes((0, letter)) for letter in b"-----BEGIN "),
+}
 _LABEL = re.compile(r"[A-Z0-9 #]{1,40}")
 _PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _FOLDER_NAME = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c)", re.IGNORECASE)
@@ -228,8 +233,8 @@ def _as_bytes_of_text(content: bytes) -> bytes:
     """Undo what Windows does to text: a byte-order mark, or UTF-16 with or without one."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace").encode()
-    for encoding in ("utf-16-le", "utf-16-be"):
-        start = content.find("-----BEGIN ".encode(encoding))
+    for encoding, begin in _BEGIN_IN_UTF_16.items():
+        start = content.find(begin)
         # At an odd place it is the other byte order's text, read across its characters.
         if start >= 0 and start % 2 == 0:
             return content.decode(encoding, "replace").encode()
