@@ -108,9 +108,14 @@ def test_ctrl_c_in_the_middle_of_a_download_leaves_all_as_it_was(server, ca_file
     released = threading.Event()
     server.files["/"] = half_a_body
     before = state()
-    with pytest.raises(KeyboardInterrupt), trusted_context(ca_file):
-        fetch(server.url)
-    released.set()
+    # A shell starts its background jobs with SIGINT ignored.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), trusted_context(ca_file):
+            fetch(server.url)
+    finally:
+        released.set()
+        signal.signal(signal.SIGINT, handler)
     assert_same(before, state())
 
 
