@@ -34,10 +34,13 @@ _NOT_THE_CALLER = frozenset({__package__, "asyncio", "contextlib"})
 class InsecureWarning(UserWarning):
     """Verification is off for some hosts or for all, in the whole process or in one thread or task."""
 
+    __module__ = "trusted_context"
+
 
 class TrustedContext:
     """A block: see :func:`trusted_context`, which makes it. One object can be entered many times, also at once."""
 
+    __module__ = "trusted_context"
     __slots__ = ("__weakref__", "_cafile", "_insecure", "_local", "_strict", "_system")
 
     def __init__(

@@ -55,6 +55,8 @@ _OTHER_LABELS = (
 class BundleError(ValueError):
     """CA material that cannot be used: the message says which, what it holds instead, and what to do."""
 
+    __module__ = "trusted_context"
+
 
 class Bundle:
     """Certificates (DER) in the order they were found, each once, with where each stood and what was skipped."""
