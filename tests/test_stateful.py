@@ -69,6 +69,8 @@ class _Inline:
 class Blocks(RuleBasedStateMachine):
     """The model is a list of (actor, kind, block, the model's own entries around it) in the order of entering."""
 
+    url = ""
+
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
@@ -171,7 +173,7 @@ class Blocks(RuleBasedStateMachine):
     @rule(actor=st.sampled_from(_ACTORS))
     def download(self, actor):
         expected = self.governing(actor)
-        outcome = self.actors[actor].run(lambda: _outcome(_server.url))
+        outcome = self.actors[actor].run(lambda: _outcome(self.url))
         assert outcome == (expected is not None and "refusing" not in expected[1])
 
     @invariant()
@@ -201,14 +203,12 @@ def _outcome(url):
     return True
 
 
-_server = Server(_CA.issue_cert("localhost"))
-
-
 def test_random_histories_of_blocks_are_governed_as_the_model_says():
     """After each step each actor is governed by the block that the rules name; at the end all is as it was."""
     from hypothesis.stateful import run_state_machine_as_test
 
-    with serving(_server):
+    with serving(Server(_CA.issue_cert("localhost"))) as server:
+        Blocks.url = server.url
         run_state_machine_as_test(
             Blocks,
             settings=settings(
