@@ -21,8 +21,8 @@ from trusted_context import InsecureWarning, _live, current, trusted_context
 _CA, _OTHER = trustme.CA(), trustme.CA()
 _ACTORS = ("main", "thread 1", "thread 2", "task")
 _KINDS = ("trusting", "refusing", "insecure", "one host", "local trusting", "local refusing", "local insecure")
-# How much each kind leaves unverified, as the rule for other threads compares it.
-_LAXITY = {"insecure": 2, "local insecure": 2, "one host": 1}
+# What each kind leaves unverified, of all hosts.
+_UNVERIFIED = {"insecure": {"localhost", "any other"}, "one host": {"localhost"}}
 
 
 class _Thread:
@@ -158,8 +158,9 @@ class Blocks(RuleBasedStateMachine):
             return own[-1]
         wide = [entry for entry in self.live if not entry[1].startswith("local")]
         for entry in reversed(wide):
-            stricter = [other for other in wide if _LAXITY.get(other[1], 0) < _LAXITY.get(entry[1], 0)]
-            if not stricter or any(stricter[-1] is around for around in entry[3]):
+            off = _UNVERIFIED.get(entry[1], set())
+            stricter = [other for other in wide if off - _UNVERIFIED.get(other[1], set())]
+            if all(any(other is around for around in entry[3]) for other in stricter):
                 return entry
         return None
 

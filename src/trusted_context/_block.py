@@ -90,7 +90,7 @@ class TrustedContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _leave(_live.find(self, _place()))
+        self._leave_from(_place())
 
     async def __aenter__(self) -> Self:
         self._enter(self._resolve_to_enter(), place=_place())
@@ -99,7 +99,7 @@ class TrustedContext:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _leave(_live.find(self, _place()))
+        self._leave_from(_place())
 
     def start(self) -> Self:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
@@ -113,7 +113,7 @@ class TrustedContext:
 
     def stop(self) -> None:
         """End the newest entering of this block that has not ended; without one, do nothing."""
-        _leave(_live.find(self, None))
+        self._leave_from(None)
 
     def ssl_context(self, host: str | None = None) -> ssl.SSLContext:
         """A new context that verifies as this block does, yours alone: for any API that takes one.
@@ -156,17 +156,25 @@ class TrustedContext:
         return resolved
 
     def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
-        laxity = _live.INSECURE if self._insecure is True else _live.LAX if self._insecure else _live.STRICT
-        entry = _live.Entry(self, resolved, laxity=laxity, local=self._local, place=place)
-        with lock:
-            if not _live.anything_live():
-                clients.install()
-            try:
+        entry = _live.Entry(self, resolved, unverified=self._insecure, local=self._local, place=place)
+        try:
+            with lock:
                 _live.enter(entry)
-            except BaseException:  # Ctrl-C between two of its lines
-                _leave(entry)
-                raise
+                clients.install()
+        except BaseException:  # Ctrl-C as well
+            _leave(entry)
+            raise
         return entry
+
+    def _leave_from(self, place: int | None) -> None:
+        entry = None
+        try:
+            with lock:
+                entry = _live.find(self, place)
+            _leave(entry)
+        except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
+            _leave(entry or _live.find(self, place))
+            raise
 
 
 class _Body:
@@ -267,18 +275,11 @@ def _rebuild(
 def _leave(entry: Entry | None) -> None:
     if entry is None:
         return
-    replaced: list[str] = []
-    with lock:
-        if not entry.live:
-            return
-        try:
-            _live.leave(entry)
-        except BaseException:  # Ctrl-C between two of its lines: what is left of it is done before that is heeded
-            _live.leave(entry)
-            raise
-        finally:
-            if not _live.anything_live():
-                replaced = clients.restore()
+    try:
+        replaced = _end(entry)
+    except BaseException:  # Ctrl-C between two of its lines: what is left of it is done before that is heeded
+        _end(entry)
+        raise
     for name in replaced:
         _warn(
             f"{name} was replaced by other code while a trusted_context block was live, and is left as that code set "
@@ -287,14 +288,23 @@ def _leave(entry: Entry | None) -> None:
         )
 
 
-def _place() -> int:
+def _end(entry: Entry) -> list[str]:
+    with lock:
+        _live.leave(entry)
+        return [] if _live.anything_live() else clients.restore()
+
+
+def _place() -> int | None:
     """Which ``with`` statement this is: both its ends run in one frame, be it in a generator or another thread."""
-    return id(sys._getframe(2))
+    try:
+        return id(sys._getframe(2))
+    except ValueError:  # called from C, by atexit for one
+        return None
 
 
 def _warn(message: str, category: type[Warning]) -> None:
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLER:
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THE_CALLER:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -22,34 +20,31 @@ def load() -> tuple[ModuleType, ...]:
 
 
 def install() -> None:
-    """Install every client, or, where one fails, none.
+    """Install every client that is not, or, where one fails, none.
 
-    The caller holds the lock of the live blocks, and sees to it that this is done once until :func:`restore`.
+    The caller holds the lock of the live blocks, and sees to :func:`restore`, also after Ctrl-C in the middle of it.
 
     Raises:
         RuntimeError: a client's library is not as it should be; the message names the client.
     """
     for client in load():
+        if client in _installed:
+            continue
+        _installed.append(client)
         try:
             client.install()
-        except BaseException as error:
+        except Exception as error:
             restore()
-            if isinstance(error, Exception):
-                raise RuntimeError(
-                    f"the client {client.NAME!r} could not be installed, so none was: {error}"
-                ) from error
-            raise
-        _installed.append(client)
+            raise RuntimeError(f"the client {client.NAME!r} could not be installed, none was: {error}") from error
 
 
 def restore() -> list[str]:
-    """Put everything back, the last first, and return what somebody else had replaced meanwhile, for a warning."""
+    """Put everything back, the last first, and return what somebody else had replaced meanwhile, for a warning.
+
+    Each client is forgotten only once it is restored: interrupted by Ctrl-C, it can be called again to do the rest.
+    """
     replaced: list[str] = []
-    with contextlib.ExitStack() as stack:
-        while _installed:
-            stack.callback(_restore_one, _installed.pop(0), replaced)
+    while _installed:
+        replaced += _installed[-1].restore()
+        _installed.pop()
     return replaced
-
-
-def _restore_one(client: ModuleType, replaced: list[str]) -> None:
-    replaced += client.restore()

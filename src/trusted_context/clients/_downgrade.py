@@ -6,11 +6,14 @@ break the TLS connection to be trusted without one.
 
 from __future__ import annotations
 
+import sys
 import weakref
+from contextvars import ContextVar
 from urllib.error import HTTPError, URLError
-from urllib.parse import urldefrag
+from urllib.parse import unwrap, urlsplit
 
 from .. import _live
+from .._lock import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,27 +31,25 @@ class _Log:
 
     def __init__(self) -> None:
         self._failures: dict[str, BaseException] = {}
-        self._responses: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def failed(self, rest: str, error: BaseException) -> None:
-        self._failures.setdefault(rest, _without_frames(error))
-        if len(self._failures) > _MAX_FAILURES:
-            self._failures.pop(next(iter(self._failures)), None)
+        with lock:
+            self._failures.setdefault(rest, error)
+            if len(self._failures) > _MAX_FAILURES:
+                del self._failures[next(iter(self._failures))]
 
-    def answered(self, rest: str, response: Any) -> None:
-        self._failures.pop(rest, None)
-        if hasattr(response, "length"):
-            self._responses[rest] = response
+    def succeeded(self, rest: str) -> None:
+        with lock:
+            self._failures.pop(rest, None)
 
     def failure(self, rest: str) -> BaseException | None:
-        if rest in self._failures:
-            return self._failures[rest]
-        if _is_incomplete(self._responses.get(rest)):
-            return URLError("its answer broke off before the end")
-        return None
+        return self._failures.get(rest)
 
 
 _logs: weakref.WeakKeyDictionary[Entry, _Log] = weakref.WeakKeyDictionary()
+
+# The http URL, without its scheme, that is being opened just now, and may redirect to its https twin.
+_asked: ContextVar[str | None] = ContextVar("trusted_context_http_url", default=None)
 
 
 def guarded(call: Callable[..., Any], opener: Any, fullurl: Any, *args: Any, **kwargs: Any) -> Any:
@@ -57,23 +58,39 @@ def guarded(call: Callable[..., Any], opener: Any, fullurl: Any, *args: Any, **k
     Raises:
         URLError: it would; its cause is the first failure.
     """
-    url = fullurl if isinstance(fullurl, str) else fullurl.full_url
-    scheme, _, rest = urldefrag(url).url.partition(":")
-    # torchvision swaps the scheme by replacing it wherever it stands, also in a URL that is part of the query.
-    rest = rest.replace("https:", "http:")
+    scheme, rest = _split(fullurl)
     entry = _live.governing()
-    if scheme.lower() == "http":
+    if scheme == "http":
         _refuse_repetition(rest)
-    if scheme.lower() != "https" or entry is None:
+        token = _asked.set(rest)
+        try:
+            return call(opener, fullurl, *args, **kwargs)
+        finally:
+            _asked.reset(token)
+    # Reached by a redirect from its own http URL, a failure says nothing against asking that again.
+    if scheme != "https" or entry is None or rest == _asked.get():
         return call(opener, fullurl, *args, **kwargs)
-    log = _logs.setdefault(entry, _Log())
+    with lock:
+        log = _logs.setdefault(entry, _Log())
     try:
         response = call(opener, fullurl, *args, **kwargs)
     except Exception as error:
-        log.failed(rest, error)
+        log.failed(rest, _without_frames(error))
         raise
-    log.answered(rest, response)
+    _watch(log, rest, response)
     return response
+
+
+def _split(fullurl: Any) -> tuple[str, str]:
+    """The scheme, and what two URLs that differ in it alone have in common."""
+    try:
+        text = fullurl if isinstance(fullurl, str) else fullurl.full_url
+        url = urlsplit(unwrap(text))
+    except (ValueError, AttributeError):  # urllib's own to complain of
+        return "", ""
+    # torchvision swaps the scheme by replacing it wherever it stands, also in a URL that is part of the query.
+    rest = f"{url.path}?{url.query}".replace("https:", "http:")
+    return url.scheme, f"//{url.netloc.lower()}{rest}"
 
 
 def _refuse_repetition(rest: str) -> None:
@@ -88,23 +105,38 @@ def _refuse_repetition(rest: str) -> None:
             ) from failure
 
 
-def _is_incomplete(response: Any) -> bool:
-    if response is None:
-        return False
-    if response.chunked:
-        return response.chunk_left is not None
-    return bool(response.length)
+def _watch(log: _Log, rest: str, response: Any) -> None:
+    """Count the URL as failed until *response* was read to its end: somebody may break it off in the middle."""
+    close = getattr(type(response), "_close_conn", None)
+    if close is None or response.isclosed() or response.length == 0:
+        log.succeeded(rest)
+        return
+    log.failed(rest, URLError("its answer was not read to the end"))
+    watched = weakref.ref(response)
+
+    def close_conn() -> None:
+        # http.client calls it at the end of the body, where that breaks off, and for a close() before the end.
+        ended = watched()
+        if ended is None:
+            return
+        if not (ended.closed or ended.length or (ended.chunked and sys.exception())):
+            log.succeeded(rest)
+        close(ended)
+
+    response._close_conn = close_conn
 
 
 def _without_frames(error: BaseException) -> BaseException:
     """The failure without its traceback, whose frames would keep the caller's variables alive until the block ends."""
     if isinstance(error, HTTPError):  # it holds the open response as well
-        return URLError(str(error))
+        return URLError(f"HTTP status {error.code}")
     if isinstance(error, URLError) and isinstance(error.reason, BaseException):
         return URLError(_without_frames(error.reason))
-    import copy
-
+    if not isinstance(error, OSError):  # its text may repeat the URL, credentials included
+        return URLError(type(error).__name__)
     try:
-        return copy.copy(error)
-    except Exception:  # noqa: BLE001  # a constructor that wants other arguments than it keeps can raise anything
-        return URLError(str(error))
+        copied = type(error)(*error.args)
+    except TypeError:  # a constructor that wants other arguments than it keeps
+        return URLError(type(error).__name__)
+    copied.__dict__.update(vars(error))
+    return copied

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -15,22 +14,25 @@ class Patches:
     def __init__(self) -> None:
         self._done: list[tuple[Any, str, object, object]] = []
 
-    def set(self, owner: Any, name: str, value: object) -> None:
-        """Replace the attribute that *owner* itself (not a base class) has under *name*."""
-        self._done.append((owner, name, vars(owner)[name], value))
-        setattr(owner, name, value)
+    def wrap(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
+        """Replace the attribute that *owner* itself (not a base class) has under *name* by what *make* makes of it."""
+        original = vars(owner)[name]
+        ours = make(original)
+        self._done.append((owner, name, original, ours))
+        setattr(owner, name, ours)
 
     def restore(self) -> list[str]:
-        """Put the originals back, the last first; leave and name what somebody else replaced meanwhile."""
+        """Put the originals back, the last first; leave and name what somebody else replaced meanwhile.
+
+        Each is forgotten only once it is back: interrupted by Ctrl-C, it can be called again to do the rest.
+        """
         replaced: list[str] = []
-        with contextlib.ExitStack() as stack:
-            while self._done:
-                stack.callback(_put_back, *self._done.pop(0), replaced)
+        while self._done:
+            owner, name, original, ours = self._done[-1]
+            now = vars(owner).get(name)
+            if now is ours:
+                setattr(owner, name, original)
+            elif now is not original:
+                replaced.append(f"{owner.__module__}.{owner.__qualname__}.{name}")
+            self._done.pop()
         return replaced
-
-
-def _put_back(owner: Any, name: str, original: object, ours: object, replaced: list[str]) -> None:
-    if vars(owner).get(name) is ours:
-        setattr(owner, name, original)
-    else:
-        replaced.append(f"{owner.__module__}.{owner.__qualname__}.{name}")

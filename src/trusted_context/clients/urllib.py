@@ -1,17 +1,18 @@
 """urllib.request's global opener, and http.client under every opener.
 
-Trust is decided in ``HTTPSConnection.connect``: always for a call that came through the global opener, else only where
+Trust is decided in ``HTTPSConnection.connect``: always for a connection that the global opener made, else only where
 the connection's context is the one that http.client made by itself.
 """
 
 from __future__ import annotations
 
 import functools
+import http.client
 import ssl
 import urllib.request
+import weakref
 from contextvars import ContextVar
-from http.client import HTTPSConnection
-from urllib.request import OpenerDirector
+from urllib.request import AbstractHTTPHandler, HTTPSHandler, OpenerDirector
 
 from .. import _live
 from . import _downgrade
@@ -19,7 +20,6 @@ from ._patch import Patches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import http.client
     from collections.abc import Callable
     from typing import Any
 
@@ -31,30 +31,50 @@ NAME = "urllib"
 _urllib: Any = urllib.request
 
 _patches = Patches()
-_before: OpenerDirector | None = None
+# What was the global opener before, while we are installed: an opener, or None.
+_before: list[OpenerDirector | None] = []
 
-# The global opener that the call under way came through; None within a call of any other opener.
+# The opener that a call of the global opener is in, and the connections that were made for such calls.
 _through: ContextVar[OpenerDirector | None] = ContextVar("trusted_context_opener", default=None)
+_made_by_global_opener: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
 
 
 def install() -> None:
-    """Put our opener in the global one's place, and ask which block governs whenever a connection is made."""
-    global _before
-    _before = _urllib._opener
-    try:
-        _patches.set(HTTPSConnection, "connect", _make_connect(HTTPSConnection.connect))
-        _patches.set(OpenerDirector, "open", _make_open(OpenerDirector.open))
-        urllib.request.install_opener(_GlobalOpener(_before))
-    except BaseException:
-        restore()
-        raise
+    """Put our opener in the global one's place, and ask which block governs whenever a connection is made.
+
+    Raises:
+        LookupError: http.client's own class is nowhere to be found.
+    """
+    _before.append(_urllib._opener)
+    _patches.wrap(_find_https_connection(), "connect", _make_connect)
+    _patches.wrap(urllib.request.AbstractHTTPHandler, "do_open", _make_do_open)
+    _patches.wrap(urllib.request.OpenerDirector, "open", _make_open)
+    urllib.request.install_opener(_GlobalOpener(_before[0]))
 
 
 def restore() -> list[str]:
     """Put back the very opener that was there, ``None`` included, and the methods where they are still ours."""
-    global _before
-    _urllib._opener, _before = _before, None
+    if _before:
+        _urllib._opener = _before[0]
+        _before.clear()
     return _patches.restore()
+
+
+def _find_https_connection() -> type:
+    """http.client's own class, also while a recorder such as vcrpy has put a double in its place."""
+    present = http.client.HTTPSConnection
+    if _is_genuine(present, "HTTPSConnection"):
+        return present
+    for base in object.__subclasses__():
+        if _is_genuine(base, "HTTPConnection"):
+            for found in base.__subclasses__():
+                if _is_genuine(found, "HTTPSConnection"):
+                    return found
+    raise LookupError("http.client.HTTPSConnection was replaced, and the class it was is gone")
+
+
+def _is_genuine(cls: type, name: str) -> bool:
+    return (cls.__module__, cls.__qualname__) == ("http.client", name) and "connect" in vars(cls)
 
 
 def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -77,7 +97,7 @@ def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _trust_for(connection: Any) -> Trust | None:
     entry = _live.governing()
-    if entry is None or not (_through.get() or _is_default(connection)):
+    if entry is None or not (connection in _made_by_global_opener or _is_default(connection)):
         return None
     return entry.trust
 
@@ -99,18 +119,31 @@ def _as_http_client_does(context: ssl.SSLContext) -> None:
     context.post_handshake_auth = True
 
 
+def _make_do_open(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def do_open(self: AbstractHTTPHandler, http_class: Any, *args: Any, **kwargs: Any) -> Any:
+        # A handler, or the body of a request, may open connections of its own, whose context is somebody's choice.
+        through = _through.get()
+        if not any(self is handler for handler in getattr(through, "handlers", ())):
+            return original(self, http_class, *args, **kwargs)
+
+        def make(*of_connection: Any, **settings: Any) -> Any:
+            connection = http_class(*of_connection, **settings)
+            if isinstance(connection, http.client.HTTPConnection):
+                _made_by_global_opener.add(connection)
+            return connection
+
+        return original(self, make, *args, **kwargs)
+
+    return do_open
+
+
 def _make_open(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def opening(self: OpenerDirector, fullurl: Any, *args: Any, **kwargs: Any) -> Any:
-        # A handler of the global opener may call a private opener, whose own context is somebody's choice.
-        is_through = self is _through.get()
-        token = _through.set(self if is_through else None)
-        try:
-            if is_through or self is _urllib._opener:
-                return _downgrade.guarded(original, self, fullurl, *args, **kwargs)
-            return original(self, fullurl, *args, **kwargs)
-        finally:
-            _through.reset(token)
+        if self is _through.get() or self is _urllib._opener:
+            return _downgrade.guarded(original, self, fullurl, *args, **kwargs)
+        return original(self, fullurl, *args, **kwargs)
 
     return opening
 
@@ -149,15 +182,16 @@ class _GlobalOpener(OpenerDirector):
         setattr(object.__getattribute__(self, "_get_inner")(), name, value)
 
 
-class _LazyHTTPSHandler(urllib.request.HTTPSHandler):
+class _LazyHTTPSHandler(HTTPSHandler):
     """The ordinary handler without its context: from Python 3.12 it would load the system's store to no purpose."""
 
     def __init__(self) -> None:
-        super(urllib.request.HTTPSHandler, self).__init__()
+        AbstractHTTPHandler.__init__(self)
         # It trusts nobody, and gives way when a connection is made: marked as nobody's choice.
         self._placeholder = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _as_http_client_does(self._placeholder)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        # The class as it is at the call: a recorder may have put a double there.
         context = self._placeholder if _live.governing() else None
-        return self.do_open(HTTPSConnection, req, context=context)
+        return self.do_open(http.client.HTTPSConnection, req, context=context)
