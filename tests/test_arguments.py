@@ -58,7 +58,7 @@ def test_hosts_are_text(hosts):
     [
         "https://corp.test",
         "corp.test/path",
-        "user@corp.test",
+        "corp.test/user@",
         "*",
         "*.corp.test",
         "",
@@ -375,7 +375,7 @@ def test_a_context_for_what_is_no_host():
 def test_an_error_in_building_a_context_connects_to_nobody(server, ca_file, monkeypatch, when):
     """Where a context cannot be built, nothing is connected: not unverified, and not by another trust."""
 
-    def fails(*_arguments):
+    def fails(*_arguments, **_settings):
         raise OSError("out of memory")
 
     block = trusted_context([ca_file, material.make_ca("Fresh").pem])  # such as no test before has entered

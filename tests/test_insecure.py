@@ -176,7 +176,7 @@ def test_no_error_while_building_turns_verification_off(server, ca_file, monkeyp
         raise MemoryError("no context")
 
     with trusted_context(ca_file):
-        monkeypatch.setattr(_trust._Contexts, "shared", fail)
+        monkeypatch.setattr(_trust.Trust, "shared_context", fail)
         with pytest.raises(MemoryError):
             fetch(server.url)
     assert server.requests == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from ._redact import redact
 from ._trust import parse_host
 
 TYPE_CHECKING = False
@@ -54,7 +55,7 @@ def check_insecure(insecure: object) -> Insecure:
     if isinstance(insecure, bool):
         return insecure
     if isinstance(insecure, str):
-        raise TypeError(f"insecure takes {_INSECURE_FORMS}: write insecure={{{insecure!r}}} for that host alone")
+        raise TypeError(f"insecure takes {_INSECURE_FORMS}: write insecure={{{redact(insecure)!r}}} for that host")
     if isinstance(insecure, (bytes, Mapping)) or not isinstance(insecure, Collection):
         raise TypeError(f"insecure takes {_INSECURE_FORMS}, not {insecure!r}")
     for host in insecure:

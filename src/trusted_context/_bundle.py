@@ -10,6 +10,8 @@ import shlex
 import stat
 import time
 
+from ._redact import redact
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -102,9 +104,8 @@ def label(piece: Material) -> str:
         return f"<{len(piece)} bytes>"
     if isinstance(piece, str) and _is_text(piece):
         return "<PEM text>"
-    if len(path := os.fspath(piece)) > _LONGEST_PATH:
-        return f"<{len(path)} characters>"
-    return path
+    path = os.fspath(piece)
+    return f"<{len(path)} characters>" if len(path) > _LONGEST_PATH else redact(path)
 
 
 def is_self_issued(certificate: bytes) -> bool:
@@ -134,9 +135,10 @@ def _read_one(piece: Material) -> Bundle:
         return _decode(piece, f"cafile={label(piece)}", "FILE")
     if isinstance(piece, str) and _is_text(piece):
         return _decode(piece.encode(errors="replace"), f"cafile={label(piece)}", "FILE")
-    path = os.fspath(piece)
+    if isinstance(piece, str):
+        check_is_path(piece)
     try:
-        return read_path(path)
+        return read_path(os.fspath(piece))
     except FileNotFoundError as error:
         where = "" if os.path.isabs(error.filename) else f", looked for from {_working_directory()}"
         raise FileNotFoundError(error.errno, f"{error.strerror} (given as cafile={where})", error.filename) from None
@@ -149,6 +151,20 @@ def _working_directory() -> str:
         return "a working directory that is gone"
 
 
+def check_is_path(text: str) -> None:
+    """Refuse what somebody gave in a path's place, without repeating what may be a key or hold a password.
+
+    Raises:
+        BundleError: it is no path.
+    """
+    if _is_text(text) or len(text) > _LONGEST_PATH:
+        raise BundleError(
+            "a path is wanted, and this seems to be a certificate itself: write it to a file"
+        )
+    if "://" in text:
+        raise BundleError(f"{redact(text)} is a URL: fetch the CA certificate from there, and give the file's path")
+
+
 def read_path(path: str) -> Bundle:
     """Read the file or folder at *path*, whose leading ``~`` is the home directory.
 
@@ -156,11 +172,11 @@ def read_path(path: str) -> Bundle:
         OSError: it cannot be opened; ``filename`` is set.
         BundleError: it holds no usable certificate.
     """
-    path = os.path.expanduser(path)
     if not path:
         raise BundleError("cafile='' is an empty path: name a file or folder, or leave cafile out")
-    if "\0" in path:
-        raise BundleError(f"cafile={path!r} holds a null character: no path does; give bytes as bytes")
+    if "\0" in path or any("\ud800" <= letter <= "\udbff" for letter in path):
+        raise BundleError(f"cafile={path!r} holds a null character or the like, as no path does: give content as bytes")
+    path = os.path.expanduser(path)
     return read_folder(path) if os.path.isdir(path) else _read_file(path)
 
 
@@ -329,7 +345,9 @@ def _decode_der(content: bytes, origin: str, path: str) -> Bundle:
             f"{origin}: holds a key or a PKCS#12 store (.p12, .pfx), not a certificate: give the CA's certificate; "
             f"'openssl pkcs12 -in {path} -cacerts -nokeys -out ca.pem' takes it out of a store"
         )
-    return Bundle({content[:end]: origin})
+    rest = content[end:].strip(b"\0\r\n")
+    told = f"{origin}: {len(rest)} bytes after its first certificate; several in one file are to be PEM"
+    return Bundle({content[:end]: origin}, [told] if rest else [])
 
 
 def _open_pkcs7(content: bytes, origin: str, command: str) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _bundle, _stores
+from . import _bundle, _environ, _stores
 from ._bundle import BundleError
 from ._trust import Trust
 
@@ -79,7 +79,9 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
         BundleError: what is to be trusted holds no usable certificate.
     """
     if insecure is True:
-        return Resolved(None, Trust((), folder=None, native=False, insecure=True, strict=False))
+        nobody = Trust(insecure=True, key_log=_environ.key_log())
+        nobody.prove()
+        return Resolved(None, nobody)
     source = _stores.find(cafile, system)
     trust = Trust(
         source.bundle.certificates,
@@ -87,6 +89,7 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
         native=source.native,
         insecure=insecure,
         strict=strict,
+        key_log=_environ.key_log(),
     )
     if len(trust.refused) == len(trust.anchors) and not (source.native or source.folder):
         raise BundleError(

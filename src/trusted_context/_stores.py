@@ -91,6 +91,7 @@ def _read_variable(name: str, value: str) -> Bundle:
     failure: OSError | BundleError | None = None
     for path in filter(None, paths):
         try:
+            _bundle.check_is_path(path)
             bundles.append(_bundle.read_path(path))
         except (OSError, BundleError) as error:
             failure = failure or error

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-import os
 import re
 import ssl
-import sys
 
 from ._lock import lock
+from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,23 +54,32 @@ class Trust:
         native: the operating system verifies by its own rules (Windows, macOS), with *anchors* beside its store.
         insecure: ``True`` for no verification at all, or the hosts that are not verified.
         strict: add RFC 5280 strictness (``VERIFY_X509_STRICT``).
+        key_log: where the keys of connections are written for Wireshark, as ``create_default_context()`` does.
     """
 
-    __slots__ = ("_built", "_hash", "anchors", "folder", "insecure", "native", "strict")
+    __slots__ = ("_built", "_hash", "anchors", "folder", "insecure", "key_log", "native", "strict")
 
-    def __init__(
-        self, anchors: tuple[bytes, ...], *, folder: str | None, native: bool, insecure: Insecure, strict: bool
+    def __init__(  # noqa: PLR0913  # a value is made of all its parts
+        self,
+        anchors: tuple[bytes, ...] = (),
+        *,
+        folder: str | None = None,
+        native: bool = False,
+        insecure: Insecure = False,
+        strict: bool = False,
+        key_log: str | None = None,
     ) -> None:
         self.anchors = anchors
         self.folder = folder
         self.native = native
         self.insecure = insecure
         self.strict = strict
-        self._hash = hash((anchors, folder, native, insecure, strict))
+        self.key_log = key_log
+        self._hash = hash(self._key())
         self._built: _Contexts | None = None
 
     def _key(self) -> tuple[object, ...]:
-        return (self.anchors, self.folder, self.native, self.insecure, self.strict)
+        return (self.anchors, self.folder, self.native, self.insecure, self.strict, self.key_log)
 
     def __hash__(self) -> int:
         return self._hash
@@ -90,19 +98,28 @@ class Trust:
 
     def new_context(self, host: str | None = None, port: int | None = None) -> ssl.SSLContext:
         """A private context for this host, that nobody else holds."""
-        return self._contexts.new() if self.verifies(host, port) else _unverified()
+        return self._contexts.new(verified=self.verifies(host, port))
 
     def shared_context(self, configure: Configure, host: str | None, port: int | None) -> ssl.SSLContext:
         """The context for this host that *configure* prepared: for a client that writes nothing more to it."""
-        return self._contexts.shared(configure, self.verifies(host, port))
+        return self._contexts.shared(configure, verified=self.verifies(host, port))
 
     @property
     def _contexts(self) -> _Contexts:
         built = self._built
         if built is None:
             with lock:
-                built = self._built = _contexts_of(self)
+                # With a key log they hold a file open, which is to be closed when the last block with it is gone.
+                built = self._built = _Contexts(self) if self.key_log else _contexts_of(self)
         return built
+
+    def prove(self) -> None:
+        """Build the first context now.
+
+        Raises:
+            OSError: it cannot be built, since the key log cannot be written.
+        """
+        self._contexts  # noqa: B018  # building it is the proof
 
     @property
     def refused(self) -> tuple[int, ...]:
@@ -134,6 +151,7 @@ class _Contexts:
         self.refused: tuple[int, ...] = ()
         self.authorities = 0
         if trust.insecure is True:
+            _unverified(trust)  # what is wrong with it is an error at entry
             return
         first = _Context(ssl.PROTOCOL_TLS_CLIENT)
         self.refused = _load(first, trust.anchors)
@@ -141,7 +159,9 @@ class _Contexts:
         if not trust.native:
             self._spare.append(_prepare(first, trust))
 
-    def new(self) -> ssl.SSLContext:
+    def new(self, *, verified: bool) -> ssl.SSLContext:
+        if not verified:
+            return _unverified(self._trust)
         try:
             return self._spare.pop()
         except IndexError:
@@ -159,19 +179,21 @@ class _Contexts:
             context.load_verify_locations(cadata=b"".join(readable))
         return _prepare(context, self._trust)
 
-    def shared(self, configure: Configure, verified: bool) -> ssl.SSLContext:
+    def shared(self, configure: Configure, *, verified: bool) -> ssl.SSLContext:
         # truststore holds its context's lock during the handshake: shared, one stalled server would hold up all.
         if verified and self._trust.native:
-            return self._configured(configure, verified)
+            return self._configured(configure, verified=True)
         key = (configure, verified)
         context = self._shared.get(key)
         if context is None:
             with lock:
-                context = self._shared.get(key) or self._shared.setdefault(key, self._configured(configure, verified))
+                context = self._shared.get(key) or self._shared.setdefault(
+                    key, self._configured(configure, verified=verified)
+                )
         return context
 
-    def _configured(self, configure: Configure, verified: bool) -> ssl.SSLContext:
-        context = self.new() if verified else _unverified()
+    def _configured(self, configure: Configure, *, verified: bool) -> ssl.SSLContext:
+        context = self.new(verified=verified)
         configure(context)
         return context
 
@@ -186,23 +208,21 @@ def _prepare(context: ssl.SSLContext, trust: Trust) -> ssl.SSLContext:
     context.verify_flags |= trust.flags
     if trust.folder:
         context.load_verify_locations(capath=trust.folder)
-    return _harden(context)
+    return _harden(context, trust)
 
 
-def _unverified() -> ssl.SSLContext:
+def _unverified(trust: Trust) -> ssl.SSLContext:
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return _harden(context)
+    return _harden(context, trust)
 
 
-def _harden(context: ssl.SSLContext) -> ssl.SSLContext:
-    # RFC 8996 deprecates TLS 1.0 and 1.1; an OpenSSL configuration file may have brought them back.
+def _harden(context: ssl.SSLContext, trust: Trust) -> ssl.SSLContext:
+    # RFC 8996 deprecates TLS 1.0 and 1.1, which a Python built to follow OpenSSL's configuration may still allow.
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    # create_default_context() writes the keys there for Wireshark; a block should not be blind to it.
-    key_log = os.environ.get("SSLKEYLOGFILE")
-    if key_log and not sys.flags.ignore_environment:
-        context.keylog_filename = key_log
+    if trust.key_log:
+        context.keylog_filename = trust.key_log
     return context
 
 
@@ -238,10 +258,12 @@ def parse_host(text: str) -> Host:
     match = _HOST_AND_PORT.fullmatch(text)
     name = normalise_host(match["host"] or match["address"]) if match else ""
     if match is None or not _is_host(name):
-        raise ValueError(f"{text!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL or pattern")
+        raise ValueError(
+            f"{redact(text)!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL or pattern"
+        )
     port = match["port"]
     if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise ValueError(f"{text!r} has no valid port: it is a number from 1 to 65535")
+        raise ValueError(f"{redact(text)!r} has no valid port: it is a number from 1 to 65535")
     return name, None if port is None else int(port)
 
 
