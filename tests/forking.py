@@ -7,10 +7,12 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 import traceback
 import urllib.request
 
 from trusted_context import _live, current, trusted_context
+from trusted_context._lock import lock
 
 
 def outcome(url):
@@ -110,6 +112,23 @@ def while_another_thread_changes_blocks(url, ca_file):
     print({forked(enter_in_child) for _ in range(20)})
     stop.set()
     churning.join()
+
+
+def while_another_thread_holds_the_lock(_url, _ca_file):
+    """A fork waits until no other thread is in the middle of a change."""
+    changed, holding = [], threading.Event()
+
+    def change():
+        with lock:
+            holding.set()
+            time.sleep(0.3)
+            changed.append(True)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    holding.wait(20)
+    print(forked(lambda: (changed, lock._lock.acquire(timeout=5))))
+    changing.join()
 
 
 def by_multiprocessing(url, ca_file):

@@ -239,3 +239,33 @@ def test_a_file_that_breaks_is_an_error_at_the_next_entry(server, ca_file):
         block.start()
     ca_file.unlink()
     assert error_at_entry(ca_file, FileNotFoundError).filename == str(ca_file)
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: trusted_context(insecure={f"https://user:{SECRET}@corp.test/"}),
+        lambda: trusted_context(insecure={f"user:{SECRET}@corp.test"}),
+        lambda: trusted_context(insecure=f"https://user:{SECRET}@corp.test"),
+        lambda: trusted_context("ca.pem").ssl_context(f"user:{SECRET}@corp.test"),
+        lambda: trusted_context(f"https://user:{SECRET}@corp.test/ca.pem").start(),
+        lambda: trusted_context(SECRET * 1000).start(),
+    ],
+)
+def test_no_message_repeats_a_password_or_a_key(make):
+    """What was given in the wrong place is told without its credentials."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make()
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(trusted_context(f"https://user:{SECRET}@corp.test/ca.pem"))
+
+
+def test_a_variable_that_holds_the_content_is_told_without_it(monkeypatch):
+    """Set to PEM text, as a CI's variable in place of its file, the variable is named and its text is not."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----")
+    with pytest.raises(BundleError, match="named by the environment variable REQUESTS_CA_BUNDLE") as caught:
+        trusted_context().start()
+    assert SECRET not in str(caught.value)

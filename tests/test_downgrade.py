@@ -1,6 +1,7 @@
 """What failed over https in a block is not fetched over plain http in it."""
 
 import gc
+import http.client
 import socket
 import ssl
 import struct
@@ -116,6 +117,79 @@ def test_an_error_status_and_a_broken_body_are_failures_too(answer, server, ca_f
         else:
             assert answer in (_break_off, _reset)
         refused(plain(server.url + "data"))
+
+
+@pytest.mark.parametrize("answer", [_break_off, _break_off_chunked])
+def test_a_broken_body_is_remembered_after_its_response_is_gone(answer, server, ca_file):
+    """Who gave the response up, as urlretrieve() does, is refused the http twin as well."""
+    server.files["/data"] = answer
+    with trusted_context(ca_file):
+        with pytest.raises((urllib.error.ContentTooShortError, http.client.IncompleteRead)):
+            urllib.request.urlretrieve(server.url + "data")
+        gc.collect()
+        refused(plain(server.url + "data"))
+    urllib.request.urlcleanup()
+
+
+def _answer_chunked(request):
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"4\r\nhalf\r\n4\r\nmore\r\n0\r\n\r\n")
+
+
+def _answer_without_length(request):
+    request.send_response(200)
+    request.end_headers()
+    request.wfile.write(b"halfmore")
+
+
+def _answer_nothing(request):
+    request.send_response(204)
+    request.end_headers()
+
+
+@pytest.mark.parametrize("answer", [BODY, _answer_chunked, _answer_without_length, _answer_nothing])
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_body_of_any_form_that_was_read_to_its_end_is_a_success(answer, size, server, ca_file):
+    """Whole answers, also those without a length, make the http twin as free as any other URL."""
+    server.files["/data"] = answer
+    with trusted_context(ca_file):
+        with urllib.request.urlopen(server.url + "data", timeout=20) as response:
+            while response.read(size):
+                pass
+        with pytest.raises(OSError) as caught:
+            fetch(plain(server.url + "data"))
+        assert "refused to fetch" not in str(caught.value)
+
+
+def test_an_http_url_that_redirects_to_https_can_be_asked_again(server, plain_server, ca_file):
+    """Reached by a redirect from the http URL, a failure over https says nothing against trying that again."""
+    port = server.server_port
+
+    def redirect(request):
+        request.send_response(301)
+        request.send_header("Location", f"https://localhost:{port}/data")
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    plain_server.files["/data"] = redirect
+    server.files["/data"] = _answer_503
+    with trusted_context(ca_file):
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+                fetch(plain_server.url + "data")
+            caught.value.close()
+    assert len(plain_server.requests) == 2
+
+
+@pytest.mark.parametrize("form", [" {}", "\n{}", "<URL:{}>", "{}#part"])
+def test_the_forms_that_urllib_takes_for_one_url_are_one(form, server, other_file):
+    """Blanks, brackets, fragments and the case of the host make no other URL."""
+    with trusted_context(other_file):
+        refusal(form.format(server.url + "data"))
+        refused(plain(server.url + "data"))
+        refused(plain(server.url + "data").replace("localhost", "LOCALHOST"))
 
 
 def test_a_url_that_succeeded_is_free_over_http(server, ca_file):

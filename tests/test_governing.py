@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import gc
 import itertools
@@ -85,15 +86,15 @@ def test_a_block_left_in_another_thread_ends_there_and_here(server, ca_file, oth
         with block:
             yield
 
+    running = steps()
+    next(running)
     with trusted_context(other_file):
-        running = steps()
-        next(running)
         block.start()
         in_a_thread(running.close)
-        assert current() is block
         assert fetch(server.url) == BODY
         block.stop()
         refusal(server.url)
+    refusal(server.url)
 
 
 def test_tasks_hold_different_blocks_at_once(server, ca_file, other_file):
@@ -261,4 +262,78 @@ def test_stop_inside_with_does_not_end_it(server, ca_file):
         block.stop()
         assert len(_live._entries) == 1
         assert fetch(server.url) == BODY
+    assert current() is None
+
+
+def test_an_insecure_block_inside_another_verifying_block_leaves_the_workers_of_the_first_verified(server, other_file):
+    """It must have been entered inside every live verifying block, not just inside the newest."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with trusted_context(other_file), trusted_context(insecure=True):
+            entered.set()
+            go_on.wait(20)
+
+    with trusted_context(other_file), pytest.warns(InsecureWarning):
+        holder = threading.Thread(target=hold)
+        holder.start()
+        try:
+            assert entered.wait(20)
+            in_a_thread(refusal, server.url)
+        finally:
+            go_on.set()
+            holder.join(20)
+
+
+def test_blocks_that_leave_different_hosts_off_do_not_govern_each_others_workers(server, other_file):
+    """A host that is off for one thread's block is not off for the workers of another that verifies it."""
+    entered, go_on = threading.Event(), threading.Event()
+    with pytest.warns(InsecureWarning), trusted_context(other_file, insecure={"elsewhere.test"}):
+        holder = threading.Thread(target=_hold, args=(trusted_context(insecure={"localhost"}), entered, go_on))
+        holder.start()
+        try:
+            assert entered.wait(20)
+            in_a_thread(refusal, server.url)
+        finally:
+            go_on.set()
+            holder.join(20)
+
+
+def test_leaving_where_nothing_was_entered_beside_threads_that_enter(ca_file):
+    """Exit stacks, whose two ends run in different frames, find their entry while other threads come and go."""
+    block, done = trusted_context(ca_file), threading.Event()
+
+    def churn():
+        while not done.is_set():
+            with trusted_context(ca_file):
+                pass
+
+    def visit():
+        for _ in range(200):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(block)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        churning = [pool.submit(churn) for _ in range(2)]
+        visiting = [pool.submit(visit) for _ in range(2)]
+        try:
+            for visitor in visiting:
+                visitor.result(30)
+        finally:
+            done.set()
+        for churner in churning:
+            churner.result(30)
+    assert not _live.anything_live()
+
+
+def test_both_ends_of_a_with_statement_belong_together(server, ca_file, other_file):
+    """What start() began inside it is not what a ``with`` ends, though it is newer and of the same object."""
+    block = trusted_context(ca_file)
+    with block:
+        between = trusted_context(other_file).start()
+        block.start()
+    assert fetch(server.url) == BODY
+    block.stop()
+    refusal(server.url)
+    between.stop()
     assert current() is None

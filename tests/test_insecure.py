@@ -101,6 +101,14 @@ def test_insecure_still_negotiates_tls_1_2_or_newer(ca, quiet):
         assert block.ssl_context().minimum_version == ssl.TLSVersion.TLSv1_2
 
 
+def test_a_python_that_allows_older_versions_is_hardened():
+    """A build that follows OpenSSL's configuration starts lower; set by hand here, as this one does not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    assert _trust._harden(context, _trust.Trust()).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
 # --- the warning
 
 

@@ -41,6 +41,11 @@ def test_forking_while_another_thread_changes_blocks_does_not_deadlock(server, c
     assert play("while_another_thread_changes_blocks", server, ca_file) == "{\"'ok'\"}"
 
 
+def test_a_fork_waits_for_a_change_that_is_under_way(server, ca_file):
+    """The child never starts in the middle of another thread's change, nor with a lock that nobody will release."""
+    assert play("while_another_thread_holds_the_lock", server, ca_file) == "([True], True)"
+
+
 def test_fork_spawn_and_forkserver_inside_a_block(server, ca_file):
     """A forked worker inherits the block, a spawned one does not; each can enter it by pickle and leave it."""
     refused = "SSLCertVerificationError"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import signal
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -224,8 +225,6 @@ def test_an_error_at_entry_changes_nothing(tmp_path):
 
 def test_importing_the_package_imports_no_client_and_changes_nothing():
     """The import brings in neither http.client nor urllib3, certifi or truststore, and builds no context."""
-    import subprocess
-
     code = (
         "import sys, trusted_context\n"
         "heavy = {'http.client', 'urllib.request', 'urllib3', 'requests', 'httpx', 'aiohttp', 'certifi', 'truststore',"
@@ -245,3 +244,20 @@ def test_entering_from_an_exit_stack_is_left_by_it(server, ca_file):
         stack.enter_context(block)
         assert fetch(server.url) == BODY
     assert_same(before, state())
+
+
+def test_a_block_can_be_left_from_where_no_frame_calls(server, ca_file):
+    """``atexit`` calls from C: a block entered at the end of a program is left by it all the same."""
+    code = (
+        "import atexit, sys, urllib.request\n"
+        "from trusted_context import _live, trusted_context\n"
+        "atexit.register(lambda: print(_live.anything_live(), urllib.request._opener))\n"
+        "block = trusted_context(sys.argv[1])\n"
+        "atexit.register(block.__exit__, None, None, None)\n"
+        "block.__enter__()\n"
+        "print(urllib.request.urlopen(sys.argv[2], timeout=20).read())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ca_file, server.url], capture_output=True, text=True, check=True, timeout=50
+    )
+    assert done.stdout.splitlines() == [str(BODY), "False None"]

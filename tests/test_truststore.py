@@ -1,6 +1,8 @@
 """Beside truststore.inject_into_ssl(), called before, inside or after a block."""
 
 import ssl
+import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -72,3 +74,18 @@ def test_settings_of_a_blocks_contexts_do_not_recurse_while_truststore_is_inject
         assert context.verify_mode is ssl.CERT_NONE
         assert type(context).__mro__[1].__module__ == "ssl"
         assert not isinstance(context, truststore.SSLContext)
+
+
+def test_a_package_imported_after_truststore_was_injected_binds_the_true_class(server, ca_file, other_file):
+    """``cafile`` stays exclusive when the injection came before this library was even imported."""
+    code = (
+        "import ssl, sys, truststore, urllib.request\n"
+        "truststore.inject_into_ssl()\n"
+        "from trusted_context import trusted_context\n"
+        "context = trusted_context(sys.argv[1], strict=True).ssl_context()\n"
+        "print(isinstance(context, truststore.SSLContext), len(context.get_ca_certs()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, other_file], capture_output=True, text=True, check=True, timeout=50
+    )
+    assert done.stdout.split() == ["False", "1"]

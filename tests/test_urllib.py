@@ -6,11 +6,11 @@ import http.cookiejar
 import ssl
 import sys
 import urllib.request
+import warnings
 import xmlrpc.client
 from xml.parsers.expat import ExpatError
 
 import pytest
-import trustme
 from servers import BODY, ConnectProxy, Server, fetch, refusal, serving, verify_failure
 
 from trusted_context import InsecureWarning, trusted_context
@@ -172,6 +172,51 @@ def test_a_pin_within_a_call_of_the_global_opener_is_not_undone(server, ca_file,
     with trusted_context(ca_file):
         assert fetch(server.url) == BODY
     assert server.requests == ["GET /"]
+
+
+@pytest.mark.parametrize("insecure", [False, True], ids=["verifying", "insecure"])
+def test_a_pinned_connection_within_a_call_of_the_global_opener_is_not_undone(insecure, server, ca_file, other_file):
+    """The body of a request may come over a connection of its own, whose context somebody chose."""
+
+    def body():
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            over(connection_to(server, context=pinned(other_file)))
+        yield b"body"
+
+    request = urllib.request.Request(server.url, data=body(), headers={"Content-Length": "4"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureWarning)
+        with trusted_context(insecure=True) if insecure else trusted_context(ca_file):
+            fetch(request)
+    assert server.requests == ["POST /"]
+
+
+def test_a_double_in_the_place_of_http_clients_class_is_not_patched(server, ca_file, other_file, monkeypatch):
+    """Inside a recorder such as vcrpy, the first block included, http.client's own class is what is found."""
+    genuine = http.client.HTTPSConnection
+
+    class Double:
+        """As vcrpy's: no subclass, with a real connection within."""
+
+        def __init__(self, *args, **kwargs):
+            http.client.HTTPSConnection = genuine
+            try:
+                self._real = genuine(*args, **kwargs)
+            finally:
+                http.client.HTTPSConnection = Double
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(http.client, "HTTPSConnection", Double)
+        with trusted_context(ca_file):
+            assert fetch(server.url) == BODY
+            assert "connect" not in vars(Double)
+        with trusted_context(other_file):
+            refusal(server.url)
+    with trusted_context(ca_file):
+        assert through(urllib.request.build_opener(), server.url) == BODY
 
 
 def test_what_the_global_opener_was_built_with_is_no_choice_of_the_caller(server, ca_file, other_file):
@@ -385,9 +430,15 @@ def test_a_407_stays_what_it_is_and_shows_no_password(server, proxy, ca_file, mo
 def test_keys_are_logged_where_sslkeylogfile_says(server, ca_file, tmp_path, monkeypatch):
     """SSLKEYLOGFILE works inside a block as it does outside, for whoever looks with Wireshark."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    with trusted_context(trustme.CA().cert_pem.bytes() + ca_file.read_bytes()):
+    for _ in range(2):
+        with trusted_context(ca_file):
+            fetch(server.url)
+    logged = (tmp_path / "keys").read_text()
+    assert logged.count("CLIENT_HANDSHAKE_TRAFFIC_SECRET") == 2
+    monkeypatch.delenv("SSLKEYLOGFILE")
+    with trusted_context(ca_file):
         fetch(server.url)
-    assert "CLIENT" in (tmp_path / "keys").read_text()
+    assert (tmp_path / "keys").read_text() == logged
 
 
 def test_alpn_offers_http_1_1_as_http_client_does(ca, ca_file):

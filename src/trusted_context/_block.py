@@ -84,22 +84,22 @@ class TrustedContext:
         return decorate(lambda: _Body(self), function)
 
     def __enter__(self) -> Self:
-        self._enter(self._resolve_to_enter(), place=_place())
+        self._enter(self._resolve_to_enter(), place=_place(1))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave_from(_place())
+        self._leave(place_of=2)
 
     async def __aenter__(self) -> Self:
-        self._enter(self._resolve_to_enter(), place=_place())
+        self._enter(self._resolve_to_enter(), place=_place(1))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave_from(_place())
+        self._leave(place_of=2)
 
     def start(self) -> Self:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
@@ -113,7 +113,7 @@ class TrustedContext:
 
     def stop(self) -> None:
         """End the newest entering of this block that has not ended; without one, do nothing."""
-        self._leave_from(None)
+        self._leave()
 
     def ssl_context(self, host: str | None = None) -> ssl.SSLContext:
         """A new context that verifies as this block does, yours alone: for any API that takes one.
@@ -161,19 +161,18 @@ class TrustedContext:
             with lock:
                 _live.enter(entry)
                 clients.install()
-        except BaseException:  # Ctrl-C as well
+            return entry  # noqa: TRY300  # so that Ctrl-C at this line, too, finds the way out below
+        except BaseException:
             _leave(entry)
             raise
-        return entry
 
-    def _leave_from(self, place: int | None) -> None:
-        entry = None
+    def _leave(self, entry: Entry | None = None, *, place_of: int | None = None) -> None:
         try:
             with lock:
-                entry = _live.find(self, place)
+                entry = _live.find(self, place_of and _place(place_of))
             _leave(entry)
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
-            _leave(entry or _live.find(self, place))
+            _leave(entry or _live.find(self, place_of and _place(place_of)))
             raise
 
 
@@ -294,10 +293,10 @@ def _end(entry: Entry) -> list[str]:
         return [] if _live.anything_live() else clients.restore()
 
 
-def _place() -> int | None:
-    """Which ``with`` statement this is: both its ends run in one frame, be it in a generator or another thread."""
+def _place(callers: int) -> int | None:
+    """Which ``with`` statement that many callers above is: both its ends run in one frame, be it in another thread."""
     try:
-        return id(sys._getframe(2))
+        return id(sys._getframe(callers + 1))
     except ValueError:  # called from C, by atexit for one
         return None
 

@@ -1,0 +1,71 @@
+"""Ctrl-C at any line of entering and leaving."""
+
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import assert_same, state
+from servers import BODY, fetch
+
+import trusted_context as package
+from trusted_context import _live, trusted_context
+
+_SOURCE = str(Path(package.__file__).parent)
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt once, at the given line of this package that runs while it is on; counts the lines."""
+
+    def __init__(self, at):
+        self._left = at
+        self.where = None
+
+    def __call__(self, frame, event, _argument):
+        if not frame.f_code.co_filename.startswith(_SOURCE):
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left == 0:
+                self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
+                raise KeyboardInterrupt
+        return self
+
+
+def interrupted(block, at):
+    """Enter and leave the block with an interrupt at that line, and return where it was; None past the last."""
+    interrupter = Interrupter(at)
+    sys.settrace(interrupter)
+    try:
+        with block:
+            pass
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    return interrupter.where
+
+
+@pytest.mark.parametrize("built", [False, True], ids=["no opener", "an opener"])
+def test_an_interrupt_at_any_line_of_entering_or_leaving_leaves_all_as_it_was(built, server, ca_file):
+    """Wherever Ctrl-C comes, nothing stays live, every attribute is the object it was, and the next block works."""
+    block = trusted_context(ca_file.read_bytes())
+    with block:
+        assert fetch(server.url) == BODY
+    urllib.request.install_opener(urllib.request.build_opener() if built else None)
+    before = state()
+    unsafe = []
+    at = 1
+    while (where := interrupted(block, at)) is not None:
+        if _live.anything_live():
+            unsafe.append(where)
+            block.stop()
+        assert_same(before, state())
+        at += 1
+    # Between the with statement and our "try" there is a line at each end that nobody could guard.
+    assert {where.rpartition(" ")[2] for where in unsafe} <= {"__enter__", "__exit__", "_leave"}
+    assert len(unsafe) <= 3
+    assert at > 100
+    with block:
+        assert fetch(server.url) == BODY
+    assert_same(before, state())
