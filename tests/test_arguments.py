@@ -205,7 +205,7 @@ def test_a_piece_of_cafile_of_a_wrong_type(pieces):
         trusted_context(pieces)
 
 
-@pytest.mark.parametrize("name", ["system", "strict", "local"])
+@pytest.mark.parametrize("name", ["system", "strict", "local", "export"])
 @pytest.mark.parametrize("value", ["false", "True", 1, 0, [], b"", object()], ids=shown)
 def test_switches_are_bools(name, value):
     """Nothing but a bool is a switch, so that "false" never counts as true."""

@@ -9,12 +9,13 @@ from trusted_context import BundleError, InsecureWarning, TrustedContext, curren
 
 assert_type(trusted_context(), TrustedContext)
 assert_type(trusted_context("corp.crt"), TrustedContext)
-assert_type(trusted_context(Path("corp.crt"), system=True, strict=True, local=True), TrustedContext)
+assert_type(trusted_context(Path("corp.crt"), system=True, strict=True, local=True, export=True), TrustedContext)
 assert_type(trusted_context([b"bytes", "path", Path("path")], insecure={"host"}), TrustedContext)
 assert_type(trusted_context(insecure=["host", "host:443"]), TrustedContext)
 assert_type(current(), TrustedContext | None)
 assert_type(trusted_context().ssl_context("host"), ssl.SSLContext)
 assert_type(trusted_context().describe(), str)
+assert_type(trusted_context().environment(), dict[str, str])
 assert_type(trusted_context().start(), TrustedContext)
 assert_type(trusted_context().stop(), None)
 
@@ -71,5 +72,6 @@ def use_the_errors() -> None:
 
 
 trusted_context(insecure=1)  # type: ignore[call-overload]
+trusted_context(export=1)  # type: ignore[call-overload]
 trusted_context(3)  # type: ignore[call-overload]
 trusted_context("corp.crt", True)  # type: ignore[call-overload]

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 
-from . import _bundle, _live, clients
+from . import _bundle, _environ, _live, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from ._lock import lock
 from ._resolved import name_hosts, resolve
@@ -41,9 +41,9 @@ class TrustedContext:
     """A block: see :func:`trusted_context`, which makes it. One object can be entered many times, also at once."""
 
     __module__ = "trusted_context"
-    __slots__ = ("__weakref__", "_cafile", "_insecure", "_local", "_strict", "_system")
+    __slots__ = ("__weakref__", "_cafile", "_export", "_insecure", "_local", "_strict", "_system")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # as many as trusted_context() has
         self,
         cafile: tuple[Material, ...] | None,
         *,
@@ -51,15 +51,18 @@ class TrustedContext:
         insecure: Insecure,
         strict: bool,
         local: bool,
+        export: bool,
     ) -> None:
         self._cafile = cafile
         self._system = system
         self._insecure = insecure
         self._strict = strict
         self._local = local
+        self._export = export
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self._cafile, self._system, self._insecure, self._strict, self._local)
+        switches = {"strict": self._strict, "local": self._local, "export": self._export}
+        return _rebuild, (self._cafile, self._system, self._insecure, switches)
 
     def __repr__(self) -> str:
         given: dict[str, object] = {}
@@ -67,8 +70,10 @@ class TrustedContext:
             given["cafile"] = list(map(_bundle.label, self._cafile))
         if self._insecure:
             given["insecure"] = name_hosts(self._insecure) or True
-        named = {"system": self._system, "strict": self._strict or None, "local": self._local or None}
-        given |= {name: value for name, value in named.items() if value is not None}
+        switches = {"strict": self._strict, "local": self._local, "export": self._export}
+        if self._system is not None:
+            given["system"] = self._system
+        given |= {name: True for name, value in switches.items() if value}
         times = _live.count(self)
         state = f" live {times} times" if times > 1 else " live" if times else ""
         return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in given.items())}){state}>"
@@ -105,8 +110,9 @@ class TrustedContext:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
 
         Raises:
-            OSError: a CA file or folder cannot be read; ``filename`` is set.
+            OSError: a CA file or folder cannot be read; ``filename`` is set. Or a file to export cannot be written.
             BundleError: what is to be trusted holds no usable certificate.
+            ValueError: it cannot be exported.
         """
         self._enter(self._resolve_to_enter())
         return self
@@ -130,6 +136,22 @@ class TrustedContext:
         name, port = (None, None) if host is None else parse_host(host)
         return self._in_force().trust.new_context(name, port)
 
+    def environment(self) -> dict[str, str]:
+        """A copy of ``os.environ`` that makes a child process trust what this block does: ``subprocess.run(env=...)``.
+
+        Every variable of ``PIP_CERT``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``GIT_SSL_CAINFO``,
+        ``SSL_CERT_FILE``, ``AWS_CA_BUNDLE``, ``NODE_EXTRA_CA_CERTS`` and ``GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`` names
+        one PEM file: the user's own where it can serve, else one that is removed at the end of this process.
+        ``SSL_CERT_DIR`` is not set. Some programs trust their own CAs as well. A block that is insecure, for every host
+        or for some, gives the user's own environment.
+
+        Raises:
+            OSError: a CA file or folder cannot be read, or the file cannot be written.
+            BundleError: what is to be trusted holds no usable certificate.
+            ValueError: it is, on Windows and macOS, the system's store, which is no file.
+        """
+        return _environ.for_child(self._in_force().file())
+
     def describe(self) -> str:
         """One line that says what is trusted, where that was found, how many CAs there are, and what is off.
 
@@ -149,6 +171,8 @@ class TrustedContext:
     def _resolve_to_enter(self) -> Resolved:
         """What the block trusts from now on, with the warnings that entering it deserves."""
         resolved = self._resolve()
+        if self._export and not self._local:
+            resolved.exported = resolved.file()
         for problem in resolved.problems():
             _warn(problem, UserWarning)
         if self._insecure:
@@ -161,6 +185,8 @@ class TrustedContext:
             with lock:
                 _live.enter(entry)
                 clients.install()
+                if resolved.exported is not None:
+                    _environ.export(entry, resolved.exported)
             return entry  # noqa: TRY300  # so that Ctrl-C at this line, too, finds the way out below
         except BaseException:
             _leave(entry)
@@ -205,16 +231,18 @@ if TYPE_CHECKING:
         insecure: bool | Collection[str] = False,
         strict: bool = False,
         local: bool = False,
+        export: bool = False,
     ) -> TrustedContext: ...
 
 
-def trusted_context(
+def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the caller's
     cafile: object = None,
     *,
     system: bool | None = None,
     insecure: bool | Collection[str] = False,
     strict: bool = False,
     local: bool = False,
+    export: bool = False,
 ) -> object:
     """Make a block in which every HTTPS download of this process trusts what these arguments say.
 
@@ -236,6 +264,8 @@ def trusted_context(
         strict: ``True`` adds the RFC 5280 checks that Python 3.13 made its default (``VERIFY_X509_STRICT``) and that
             many corporate CAs fail.
         local: ``True`` limits the block to this thread or async task and what is copied from its context.
+        export: ``True`` sets the variables of :meth:`~TrustedContext.environment` in this process for as long as the
+            block lives, so that child processes and native code follow. An insecure or a local block exports nothing.
 
     Raises:
         TypeError: an argument of the wrong type, so that nothing but ``True`` or a host turns verification off.
@@ -245,18 +275,21 @@ def trusted_context(
         OSError: a CA file or folder cannot be read; ``filename`` is set.
         BundleError: what is to be trusted holds no usable certificate; it says what was there instead.
         RuntimeError: the standard library is not as it should be; nothing was changed.
+        ValueError: ``export=True`` for the system's store of Windows or macOS, which is no file.
     """
     hosts = check_insecure(insecure)
     if system is not None:
         check_bool("system", system)
     check_bool("strict", strict)
     check_bool("local", local)
+    check_bool("export", export)
     if callable(cafile):
-        if system is not None or hosts or strict or local:
+        if system is not None or hosts or strict or local or export:
             raise TypeError("a function and arguments together: decorate with @trusted_context(...) instead")
         return trusted_context()(cafile)
     check_together(cafile, system, hosts, strict)
-    return TrustedContext(check_cafile(cafile), system=system, insecure=hosts, strict=strict, local=local)
+    material = check_cafile(cafile)
+    return TrustedContext(material, system=system, insecure=hosts, strict=strict, local=local, export=export)
 
 
 def current() -> TrustedContext | None:
@@ -266,16 +299,16 @@ def current() -> TrustedContext | None:
 
 
 def _rebuild(
-    cafile: tuple[Material, ...] | None, system: bool | None, insecure: Insecure, strict: bool, local: bool
+    cafile: tuple[Material, ...] | None, system: bool | None, insecure: Insecure, switches: dict[str, bool]
 ) -> TrustedContext:
-    return TrustedContext(cafile, system=system, insecure=insecure, strict=strict, local=local)
+    return TrustedContext(cafile, system=system, insecure=insecure, **switches)
 
 
 def _leave(entry: Entry | None) -> None:
     if entry is None:
         return
     try:
-        replaced = _end(entry)
+        replaced, variables = _end(entry)
     except BaseException:  # Ctrl-C between two of its lines: what is left of it is done before that is heeded
         _end(entry)
         raise
@@ -285,12 +318,20 @@ def _leave(entry: Entry | None) -> None:
             "it; it works as before the block, but that code keeps the original only through ours",
             RuntimeWarning,
         )
+    for name in variables:
+        _warn(
+            f"the environment variable {name} was changed by other code while a trusted_context block exported it, and "
+            "is left as that code set it",
+            RuntimeWarning,
+        )
 
 
-def _end(entry: Entry) -> list[str]:
+def _end(entry: Entry) -> tuple[list[str], list[str]]:
+    """End the entry, or what an interrupted call left of that; name the attributes and variables others replaced."""
     with lock:
         _live.leave(entry)
-        return [] if _live.anything_live() else clients.restore()
+        variables = _environ.withdraw(entry)
+        return [] if _live.anything_live() else clients.restore(), variables
 
 
 def _place(callers: int) -> int | None:
@@ -316,6 +357,9 @@ def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
 
 def _after_fork_in_child() -> None:
     _live.keep_own()
+    for entry in _environ.exporting():
+        if isinstance(entry, _live.Entry) and not entry.live:
+            _environ.withdraw(entry)
     if not _live.anything_live():
         clients.restore()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from . import _bundle, _environ, _stores
 from ._bundle import BundleError
-from ._trust import Trust
+from ._trust import Trust, count_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,13 +17,18 @@ if TYPE_CHECKING:
 
 
 class Resolved:
-    """The trust in force, and the source it came from (``None`` where nothing is verified)."""
+    """The trust in force, and the source it came from (``None`` where nothing is verified).
 
-    __slots__ = ("_source", "trust")
+    Attributes:
+        exported: the file that a block with ``export=True`` exports.
+    """
+
+    __slots__ = ("_source", "exported", "trust")
 
     def __init__(self, source: Source | None, trust: Trust) -> None:
         self._source = source
         self.trust = trust
+        self.exported: str | None = None
 
     def problems(self) -> list[str]:
         """What the user should know of the CA material, though it is usable."""
@@ -43,6 +51,39 @@ class Resolved:
         if self._source is None or self._source.native or self._source.folder or self.trust.authorities:
             return False
         return not any(map(_bundle.is_self_issued, self.trust.anchors))
+
+    def file(self) -> str | None:
+        """The path of a PEM file with what is trusted, for programs that take nothing else; none where insecure.
+
+        The user's own file, where others read from it what we did; else one that is written.
+
+        Raises:
+            OSError: it cannot be written.
+            ValueError: what is trusted is not all certificates, but also the operating system's own rules.
+        """
+        if self._source is None or self.trust.insecure:
+            return None
+        if self._source.native:
+            raise ValueError(
+                f"{self._source.description}: the operating system verifies by its own rules here, and its store is no "
+                "file that child processes could be given: pass cafile= without system=True"
+            )
+        certificates = self._certificates()
+        if not certificates:
+            raise BundleError(f"{self._source.description}: no file can be made of what is there: pass cafile=")
+        own = self._source.file
+        return own if own and _holds(own, certificates) else _environ.write(certificates)
+
+    def _certificates(self) -> tuple[bytes, ...]:
+        refused = frozenset(self.trust.refused)
+        known = tuple(der for place, der in enumerate(self.trust.anchors) if place not in refused)
+        if self.trust.folder is None:
+            return known
+        lacking = tuple(der for der in _stores.read_hashed(self.trust.folder) if der not in frozenset(known))
+        if not lacking:
+            return known
+        refused = frozenset(Trust(lacking).refused)
+        return known + tuple(der for place, der in enumerate(lacking) if place not in refused)
 
     def describe(self) -> str:
         """One line for a person: the source, the number of CAs, what is off, and the verify flags in force."""
@@ -69,6 +110,24 @@ class Resolved:
         elif self.trust.folder:
             parts.append("what the folder holds")
         return " and ".join(parts)
+
+
+def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
+    """Whether every program reads from the file at *path* these certificates and no others.
+
+    We read more than others do: DER, PKCS#7, UTF-16, and PEM with a mark or a text before its first line.
+    """
+    if not os.path.isfile(path):  # a folder, or a pipe, which gives its content once
+        return False
+    try:
+        with open(path, "rb") as file:
+            # OpenSSL trusts a TRUSTED CERTIFICATE too, and nobody else has any use for a private key.
+            first_lines = frozenset(re.findall(rb"[^\r\n]*-----BEGIN [^\r\n]*", file.read()))
+        found = frozenset(_bundle.read_path(path).certificates)
+    except (OSError, BundleError):  # it was changed since
+        return False
+    plain = first_lines == {b"-----BEGIN CERTIFICATE-----"}
+    return plain and found == frozenset(certificates) and count_in(path) == len(found)
 
 
 def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
@@ -12,6 +13,8 @@ from ._bundle import Bundle, BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._bundle import Material
 
 # On these the operating system verifies by its own rules (truststore); elsewhere its store is a file and a folder.
@@ -35,15 +38,25 @@ class Source:
     Args:
         description: the words.
         bundle: the certificates.
+        file: the absolute path of the file that the bundle came from, where it is one file.
         folder: a folder of hashed names in which OpenSSL looks for what the bundle lacks.
         native: the operating system verifies by its own rules, with the bundle beside its store.
     """
 
-    __slots__ = ("bundle", "description", "folder", "native")
+    __slots__ = ("bundle", "description", "file", "folder", "native")
 
-    def __init__(self, description: str, bundle: Bundle, *, folder: str | None = None, native: bool = False) -> None:
+    def __init__(
+        self,
+        description: str,
+        bundle: Bundle,
+        *,
+        file: str | None = None,
+        folder: str | None = None,
+        native: bool = False,
+    ) -> None:
         self.description = description
         self.bundle = bundle
+        self.file = file
         self.folder = folder
         self.native = native
 
@@ -56,7 +69,8 @@ def find(cafile: tuple[Material, ...] | None, system: bool | None) -> Source:
         BundleError: what was asked for holds no usable certificate.
     """
     if cafile is not None:
-        given = Source(f"cafile={', '.join(map(_bundle.label, cafile))}", _read_given(cafile))
+        description = f"cafile={', '.join(map(_bundle.label, cafile))}"
+        given = Source(description, _read_given(cafile), file=_only_file(cafile))
         return _join(given, _system_or_error()) if system else given
     if system:
         return _system_or_error()
@@ -67,6 +81,25 @@ def _read_given(cafile: tuple[Material, ...]) -> Bundle:
     if not cafile:
         raise BundleError("cafile is an empty collection: name at least one CA, or leave cafile out")
     return _bundle.read(cafile)
+
+
+def _only_file(material: tuple[Material, ...]) -> str | None:
+    """The absolute path, where *material* is one path and nothing else: a child may run in another folder."""
+    if len(material) != 1 or isinstance(material[0], bytes):
+        return None
+    path = os.fspath(material[0])
+    if os.path.isabs(path):
+        return path
+    return None if _bundle._is_text(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def read_hashed(folder: str) -> tuple[bytes, ...]:
+    """The certificates that OpenSSL finds in *folder* by their hashed names, in a fixed order."""
+    found: dict[bytes, None] = {}
+    for name in sorted(_hashed_names(folder)):
+        with contextlib.suppress(OSError, BundleError):  # as OpenSSL passes over what it cannot read there
+            found |= dict.fromkeys(_bundle.read_path(os.path.join(folder, name)).certificates)
+    return tuple(found)
 
 
 def _join(given: Source, system: Source) -> Source:
@@ -80,7 +113,8 @@ def _from_environment() -> Source | None:
         values = {name: value for name in names if (value := _environ.value(name))}
         if values:
             bundle = _bundle.merge([_read_variable(name, value) for name, value in values.items()])
-            return Source(" and ".join(f"{name}={value}" for name, value in values.items()), bundle)
+            description = " and ".join(f"{name}={value}" for name, value in values.items())
+            return Source(description, bundle, file=_only_file(tuple(values.values())))
     return None
 
 
@@ -131,7 +165,8 @@ def _system() -> Source | None:
     if not (bundle.certificates or folder):
         return None
     named = [name for name in (file if bundle.certificates else None, folder) if name]
-    return Source(f"the operating system's store ({', '.join(named)})", bundle, folder=folder)
+    description = f"the operating system's store ({', '.join(named)})"
+    return Source(description, bundle, file=file or None, folder=folder)
 
 
 def _read_system_file(path: str) -> Bundle:
@@ -142,16 +177,19 @@ def _read_system_file(path: str) -> Bundle:
         return Bundle({})
 
 
-def _holds_a_certificate(folder: str) -> bool:
+def _hashed_names(folder: str) -> Iterator[str]:
     try:
-        names = filter(_HASHED_NAME.fullmatch, os.listdir(folder))
+        return filter(_HASHED_NAME.fullmatch, os.listdir(folder))
     except OSError:
-        return False
-    return any(_read_system_file(os.path.join(folder, name)).certificates for name in names)
+        return iter(())
+
+
+def _holds_a_certificate(folder: str) -> bool:
+    return any(_read_system_file(os.path.join(folder, name)).certificates for name in _hashed_names(folder))
 
 
 def _from_certifi() -> Source:
     import certifi
 
     path = certifi.where()
-    return Source(f"certifi ({path})", _bundle.read_path(path))
+    return Source(f"certifi ({path})", _bundle.read_path(path), file=path)

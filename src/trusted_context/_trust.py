@@ -249,6 +249,17 @@ def _load_one(context: ssl.SSLContext, der: bytes) -> bool:
     return True
 
 
+def count_in(path: str) -> int:
+    """How many certificates OpenSSL, and so most programs, find in the PEM file at *path*; 0 where it is none."""
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except OSError:  # ssl.SSLError is one
+        return 0
+    found: int = context.cert_store_stats()["x509"]
+    return found
+
+
 def parse_host(text: str) -> Host:
     """Read ``"host"`` or ``"host:port"``, an IPv6 address with a port in brackets, in the form it is compared in.
 
