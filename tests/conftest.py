@@ -60,6 +60,14 @@ def server(_shared_server):
 
 
 @pytest.fixture
+def public_server(other_ca, other_file, monkeypatch):
+    """An HTTPS server whose CA the machine trusts, by SSL_CERT_FILE, which truststore reads on Linux too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+    with serving(Server(other_ca.issue_cert("localhost"))) as running:
+        yield running
+
+
+@pytest.fixture
 def plain_server():
     """An HTTP server without TLS."""
     with serving(Server()) as running:
@@ -75,7 +83,7 @@ def state():
         "https": ssl._create_default_https_context,
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
-        "methods": {name: vars(cls) | {} for name, cls in _CLASSES.items()},
+        "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()},
         "environ": dict(os.environ),
         "filters": list(warnings.filters),
         "meta_path": list(sys.meta_path),
@@ -88,6 +96,21 @@ _CLASSES = {
     "OpenerDirector": urllib.request.OpenerDirector,
     "HTTPSHandler": urllib.request.HTTPSHandler,
 }
+
+
+# Classes of libraries that no block imports, by their modules.
+_OTHERS = {
+    "PoolManager": "urllib3.poolmanager",
+    "ProxyManager": "urllib3.poolmanager",
+    "HTTPSConnectionPool": "urllib3.connectionpool",
+    "Session": "requests.sessions",
+    "HTTPAdapter": "requests.adapters",
+}
+
+
+def _imported():
+    modules = {name: sys.modules.get(module) for name, module in _OTHERS.items()}
+    return {f"{modules[name].__name__}.{name}": getattr(modules[name], name) for name in modules if modules[name]}
 
 
 def assert_same(before, after):

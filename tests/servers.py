@@ -37,6 +37,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class KeepAliveHandler(Handler):
+    """The same, over connections that stay open for the next request."""
+
+    protocol_version = "HTTP/1.1"
+
+
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """An HTTP server on a free loopback port; with *certificate* (trustme's) it speaks TLS."""
 
@@ -82,17 +88,39 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class ConnectProxy(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """A proxy that tunnels CONNECT, and answers 407 where *credentials* (``user:password``) are asked for."""
+    """A proxy that tunnels CONNECT, and answers 407 where *credentials* (``user:password``) are asked for.
+
+    With *certificate* (trustme's) it is an ``https://`` proxy. Asked for a whole URL it answers BODY by itself.
+    """
 
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, credentials=None):
+    def __init__(self, credentials=None, *, certificate=None):
         super().__init__(("127.0.0.1", 0), _Tunnel)
         self.credentials = credentials
         self.tunnelled = []
-        self.url = f"http://localhost:{self.server_address[1]}"
+        self.forwarded = []
+        self.context = None
+        if certificate is not None:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(self.context)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://localhost:{self.server_address[1]}"
+
+    def finish_request(self, request, client_address):
+        request.settimeout(20)
+        if self.context is not None:
+            try:
+                request = self.context.wrap_socket(request, server_side=True)
+            except OSError:
+                return
+        with request:
+            super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        pass
 
 
 class _Tunnel(socketserver.StreamRequestHandler):
@@ -111,6 +139,10 @@ class _Tunnel(socketserver.StreamRequestHandler):
         if expected and headers.get("proxy-authorization") != expected:
             self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
             return
+        if len(line) == 3 and line[1].startswith(("http://", "https://")):
+            self.server.forwarded.append(line[1])
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
+            return
         if len(line) < 2 or line[0] != "CONNECT":
             self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
             return
@@ -124,7 +156,9 @@ class _Tunnel(socketserver.StreamRequestHandler):
 def _pump(left, right):
     peers = {left: right, right: left}
     while True:
-        ready, _, _ = select.select(list(peers), [], [], 20)
+        # What OpenSSL has decrypted already is in the socket of no use to select().
+        waiting = [peer for peer in peers if isinstance(peer, ssl.SSLSocket) and peer.pending()]
+        ready, _, _ = (waiting, [], []) if waiting else select.select(list(peers), [], [], 20)
         if not ready:
             return
         for peer in ready:
@@ -158,8 +192,9 @@ def fetch(url, **kwargs):
 def verify_failure(error):
     """The certificate verification error within *error*, or None."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        reason = getattr(error, "reason", None)
-        error = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
+        # urllib and urllib3 keep it as the reason, urllib3 within another error as its argument.
+        held = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+        error = next((inner for inner in held if isinstance(inner, BaseException)), None)
     return error
 
 
@@ -179,3 +214,47 @@ def refusal(url, **kwargs):
             raise
         return found
     raise AssertionError(f"{url} was fetched without a trusted certificate: {body[:40]!r}")
+
+
+def fails(call, *args, **kwargs):
+    """The verification error that the call ends in; fails where it does not."""
+    try:
+        result = call(*args, **kwargs)
+    except Exception as error:
+        found = verify_failure(error)
+        if found is None:
+            raise
+        return found
+    raise AssertionError(f"a server was trusted without a trusted certificate, and sent {result!r}")
+
+
+def asking_for_certificates(ca, mode=ssl.CERT_OPTIONAL):
+    """An HTTPS server that asks for client certificates of *ca*, and answers with the name in the one it got."""
+
+    def ask(context):
+        ca.configure_trust(context)
+        context.verify_mode = mode
+
+    def name_the_client(request):
+        presented = request.connection.getpeercert()
+        name = presented["subjectAltName"][0][1].encode() if presented else b"nobody"
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(name)))
+        request.end_headers()
+        request.wfile.write(name)
+
+    server = Server(ca.issue_cert("localhost"), configure=ask)
+    server.files["/"] = name_the_client
+    return server
+
+
+def redirect_to(url):
+    """A body for ``server.files`` that sends the client to *url*."""
+
+    def redirect(request):
+        request.send_response(302)
+        request.send_header("Location", url)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return redirect

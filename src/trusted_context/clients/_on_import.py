@@ -1,0 +1,85 @@
+"""Meeting a module when it is imported, be it before a block, inside it, or again."""
+
+from __future__ import annotations
+
+import sys
+
+from .._lock import lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Meet = Callable[[ModuleType], None]
+
+_wanted: dict[str, Meet] = {}
+
+
+def meet(modules: dict[str, Meet]) -> None:
+    """Call each function with its module: now where that is imported, else as soon as it is. The lock is held."""
+    _wanted.update(modules)
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    for name, met in modules.items():
+        module = sys.modules.get(name)
+        # One that another thread is importing just now is met at its end, by that thread or at the next entering.
+        if module is not None and not getattr(module.__spec__, "_initializing", False):
+            met(module)
+
+
+def forget(modules: dict[str, Meet]) -> None:
+    """Meet these no more; with nothing left to meet, the import system is as it was. The lock is held."""
+    for name in modules:
+        _wanted.pop(name, None)
+    if not _wanted and _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+
+
+class _Finder:
+    """Finds what the others find, with a loader that calls us once the module is there."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in _wanted:
+            return None
+        for finder in list(sys.meta_path):
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
+            if spec is not None:
+                if hasattr(spec.loader, "exec_module"):
+                    once: Any = _Once(spec.loader)
+                    spec.loader = once
+                return spec
+        return None
+
+
+class _Once:
+    """A loader that gives its place back to the real one before that runs.
+
+    Left on the module's spec it would hide what the real loader offers, to importlib.resources for one.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        with lock:
+            met = _wanted.get(module.__name__)
+            if met is not None:
+                met(module)
+
+
+_finder: Any = _Finder()

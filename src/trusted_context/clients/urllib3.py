@@ -1,0 +1,309 @@
+"""urllib3, and requests on top of it.
+
+A pool manager keeps its connections by a key that holds the SSLContext. Inside a block ours is put there for whoever
+chose none, so that urllib3 itself keeps apart what was opened inside from what was opened outside.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import ssl
+import sys
+import warnings
+import weakref
+from contextvars import ContextVar
+from types import SimpleNamespace
+
+from .. import _environ, _live
+from .._lock import lock
+from .._trust import _Context
+from . import _on_import
+from ._patch import Patches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from .._trust import Trust
+
+NAME = "urllib3"
+
+_patches = Patches()
+
+# The contexts that we put into pools, by which a pool of ours is known.
+_ours: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
+
+_native: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
+
+
+def install() -> None:
+    """Meet urllib3 and requests, those that are imported and those that will be."""
+    try:
+        _on_import.meet(_SEAMS)
+    except BaseException:
+        restore()
+        raise
+
+
+def restore() -> list[str]:
+    """Put every method back where it is still ours."""
+    _on_import.forget(_SEAMS)
+    return _patches.restore()
+
+
+def _meet_pool_manager(module: ModuleType) -> None:
+    if not _is_covered():
+        warnings.warn(
+            f"urllib3 {_version()} is not covered by trusted_context, which needs urllib3 2: its connections and those "
+            "of requests verify as if there were no block",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return
+    _patches.wrap(module.PoolManager, "connection_from_context", _make_connection_from_context)
+
+
+def _meet_sessions(module: ModuleType) -> None:
+    if _is_covered():
+        _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
+
+
+def _meet_adapters(module: ModuleType) -> None:
+    if _is_covered():
+        _patches.wrap(module.HTTPAdapter, "cert_verify", _make_cert_verify)
+        if not hasattr(module.HTTPAdapter, "get_connection_with_tls_context"):
+            _patches.wrap(module.HTTPAdapter, "send", _make_send)
+
+
+def _is_covered() -> bool:
+    # urllib3 1 matches host names by itself, with another reading of the settings; see its changes in 2.0.
+    return not _version().startswith("1.")
+
+
+def _version() -> str:
+    version: str = getattr(sys.modules.get("urllib3"), "__version__", "")
+    return version
+
+
+_SEAMS: dict[str, Callable[[ModuleType], None]] = {
+    "urllib3.poolmanager": _meet_pool_manager,
+    "requests.sessions": _meet_sessions,
+    "requests.adapters": _meet_adapters,
+}
+
+
+def _make_connection_from_context(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def connection_from_context(self: Any, request_context: dict[str, Any]) -> Any:
+        entry = _live.governing()
+        if entry is not None:
+            request_context = request_context | _asked.get()
+        if entry is not None and str(request_context.get("scheme")).lower() == "https" and _is_default(request_context):
+            request_context = _with_trust(request_context, entry.trust)
+        return original(self, request_context)
+
+    return connection_from_context
+
+
+# What requests before 2.32.2 was asked for in the call under way: it tells the pool only once it has it.
+_asked: ContextVar[dict[str, Any]] = ContextVar("trusted_context_asked", default={})  # noqa: B039  # nobody writes to it
+
+
+def _make_send(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(("stream", "timeout", "verify", "cert"), args, strict=False)) | kwargs
+        verify, cert = given.get("verify", True), given.get("cert")
+        asked: dict[str, Any] = {}
+        if not verify:
+            asked["cert_reqs"] = "CERT_NONE"
+        elif verify is not True:
+            asked["ca_cert_dir" if os.path.isdir(verify) else "ca_certs"] = verify
+        if cert:
+            asked["cert_file"], asked["key_file"] = (cert, None) if isinstance(cert, str) else cert
+        token = _asked.set(asked)
+        try:
+            return original(self, request, *args, **kwargs)
+        finally:
+            _asked.reset(token)
+
+    return send
+
+
+def _is_default(request_context: dict[str, Any]) -> bool:
+    """Whether nobody chose the trust: no context, no CAs but certifi's or the environment's, and not unverified."""
+    context = request_context.get("ssl_context")
+    if context is not None and context is not _preloaded_by_requests():
+        return False
+    if request_context.get("ca_cert_data") or request_context.get("cert_reqs") in _UNVERIFIED:
+        return False
+    chosen = {request_context.get("ca_certs"), request_context.get("ca_cert_dir")} - {None}
+    return not chosen or chosen <= _defaults()
+
+
+# What urllib3 takes for ssl.CERT_NONE, which is 0.
+_UNVERIFIED = ("CERT_NONE", "NONE", 0)
+
+
+def _preloaded_by_requests() -> object:
+    # requests 2.32.0 to 2.32.4 pass a context made at their import, for whoever chose none.
+    return getattr(sys.modules.get("requests.adapters"), "_preloaded_ssl_context", None)
+
+
+def _defaults() -> set[str | None]:
+    """The CA files and folders that are nobody's choice for a connection."""
+    certifi, adapters = sys.modules.get("certifi"), sys.modules.get("requests.adapters")
+    paths = {certifi.where() if certifi else None, getattr(adapters, "DEFAULT_CA_BUNDLE_PATH", None)}
+    return paths | {os.environ.get(name) for names in _environ.PRECEDENCE for name in names}
+
+
+def _with_trust(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]:
+    """The same request context, with our SSLContext for the server, and for an ``https://`` proxy in between."""
+    changed = {name: value for name, value in request_context.items() if name not in _DECIDED}
+    host, port = request_context["host"], request_context.get("port")
+    settings = _Settings(
+        client_certificate=tuple(request_context.get(name) for name in _CERTIFICATE_KEYWORDS),
+        matches_names_itself=_matches_names_itself(request_context),
+        versions=tuple(request_context.get(name) for name in _VERSION_KEYWORDS),
+    )
+    changed["ssl_context"] = _context(trust, settings, host, port)
+    proxy, config = request_context.get("_proxy"), request_context.get("_proxy_config")
+    if proxy is not None and proxy.scheme == "https" and config is not None and config.ssl_context is None:
+        for_proxy = _Settings(matches_names_itself=_matches_names_itself(config._asdict()))
+        context = _context(trust, for_proxy, proxy.host, proxy.port)
+        changed["_proxy_config"] = config._replace(ssl_context=context)
+    return changed
+
+
+# What the context decides; without cert_reqs urllib3 goes by its verify_mode.
+_DECIDED = frozenset({"ca_certs", "ca_cert_dir", "cert_reqs"})
+_CERTIFICATE_KEYWORDS = ("cert_file", "key_file", "key_password")
+_VERSION_KEYWORDS = ("ssl_version", "ssl_minimum_version", "ssl_maximum_version")
+
+
+def _matches_names_itself(keywords: dict[str, Any]) -> bool:
+    """Whether urllib3 will turn the context's own check of the host name off, to match something else itself."""
+    return bool(keywords.get("assert_fingerprint")) or keywords.get("assert_hostname") is not None
+
+
+def _context(trust: Trust, settings: _Settings, host: str, port: int | None) -> ssl.SSLContext:
+    if not trust.native:
+        context = trust.shared_context(settings, host, port)
+    else:
+        # Never shared between servers, for the lock it holds during a handshake; but a pool is known by its context.
+        key = (trust, settings, host, port)
+        context = _native.get(key) or _native.setdefault(key, trust.shared_context(settings, host, port))
+    _ours.add(context)
+    return context
+
+
+class _Settings:
+    """What urllib3 writes on a context while it connects: contexts are shared by pools that write the same alone."""
+
+    __slots__ = ("_key", "_versions")
+
+    def __init__(
+        self,
+        *,
+        client_certificate: tuple[object, ...] = (None, None, None),
+        matches_names_itself: bool = False,
+        versions: tuple[Any, ...] = (None, None, None),
+    ) -> None:
+        self._key = (client_certificate, matches_names_itself, versions)
+        self._versions = versions
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Settings) and self._key == other._key
+
+    def __call__(self, context: ssl.SSLContext) -> None:
+        """Give *context* what urllib3 gives the contexts it makes."""
+        from urllib3.util.ssl_ import create_urllib3_context, resolve_ssl_version
+
+        version, minimum, maximum = self._versions
+        like = create_urllib3_context(
+            ssl_version=resolve_ssl_version(version) if version else None,
+            ssl_minimum_version=minimum,
+            ssl_maximum_version=maximum,
+        )
+        context.options = like.options
+        context.minimum_version, context.maximum_version = like.minimum_version, like.maximum_version
+        context.post_handshake_auth = True
+        context.hostname_checks_common_name = False
+        if isinstance(context, _Context):
+            context.__class__ = _Steady
+
+
+class _Steady(_Context):
+    """A context that takes what urllib3 writes on it at every connection only where that is new and harmless.
+
+    Another thread may be starting a connection by it, and OpenSSL reads its settings without a lock.
+    """
+
+    _protocols: object = None
+    _chain: object = None
+
+    # Decided when it was built: before 2.8 urllib3 puts what is meant for the server on the proxy's context too.
+    verify_mode = property(_Context.verify_mode.fget, lambda _self, _mode: None)
+
+    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
+        protocols = tuple(alpn_protocols)
+        with lock:
+            if self._protocols != protocols:
+                super().set_alpn_protocols(alpn_protocols)
+                self._protocols = protocols
+
+    def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+        with lock:
+            chain = (certfile, keyfile, password, *map(_state_of, filter(None, (certfile, keyfile))))
+            if self._chain != chain:
+                self._chain = None
+                super().load_cert_chain(certfile, keyfile, password)
+                self._chain = chain
+
+    def load_verify_locations(self, *_args: Any, **_kwargs: Any) -> None:
+        # An adapter that writes ca_certs on the pool it is given: neither the pin nor the block is to be widened.
+        raise ssl.SSLError(_LATE)
+
+
+_LATE = (
+    "CAs were set on a connection pool that a trusted_context block had given its own: pass them as verify= through "
+    "requests' own adapter, or as ca_certs= when the pool manager is made"
+)
+
+
+def _state_of(path: Any) -> tuple[int, ...]:
+    # A certificate may be renewed on disk while a block lasts.
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def merge_environment_settings(self: Any, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        settings = original(self, url, proxies, stream, verify, cert)
+        if _live.governing() is not None:
+            # Otherwise REQUESTS_CA_BUNDLE, dangling ones included, would overrule the block and the session's own.
+            settings["verify"] = self.verify if verify is None else verify
+        return settings
+
+    return merge_environment_settings
+
+
+def _make_cert_verify(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def cert_verify(self: Any, conn: Any, url: Any, verify: Any, cert: Any) -> Any:
+        if getattr(conn, "conn_kw", {}).get("ssl_context") not in _ours:
+            return original(self, conn, url, verify, cert)
+        if isinstance(verify, (str, os.PathLike)) and verify not in _defaults():
+            raise ssl.SSLError(_LATE)  # an adapter that chooses its pool without a look at verify
+        # It would make urllib3 load certifi's bundle into our context. Its check of the client certificate's files is
+        # wanted, and lands on nothing; the pool has them already.
+        return original(self, SimpleNamespace(), url, verify=False, cert=cert)
+
+    return cert_verify
