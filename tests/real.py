@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from servers import BODY, Handler, Server, write_ca
 
+from trusted_context import trusted_context
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -267,6 +269,20 @@ def _reply_half(handler, body):
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body[: len(body) // 2])
+
+
+@contextlib.contextmanager
+def by_file(bundle):
+    """Trust by the CA's file."""
+    yield trusted_context(cafile=bundle)
+
+
+@contextlib.contextmanager
+def by_environment(bundle):
+    """Trust by the variable that names the CA's file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(bundle))
+        yield trusted_context()
 
 
 class Mitmproxy(NamedTuple):

@@ -195,25 +195,37 @@ def test_a_thread_with_a_block_of_its_own_is_not_governed_by_a_newer_one(server,
             assert visitor.result(20) == BODY
 
 
-def _hold(block, entered, go_on):
-    with block:
-        entered.set()
-        go_on.wait(20)
+@contextlib.contextmanager
+def held_by_another_thread(*blocks):
+    """Another thread is inside these blocks, for the time of the ``with``."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with contextlib.ExitStack() as stack:
+            for block in blocks:
+                stack.enter_context(block)
+            entered.set()
+            go_on.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert entered.wait(20)
+        yield
+    finally:
+        go_on.set()
+        holder.join(20)
 
 
 @pytest.mark.parametrize("laxer", [{"insecure": True}, {"insecure": {"localhost"}}], ids=["all", "one host"])
 def test_an_insecure_block_never_governs_the_workers_of_another_threads_verifying_block(laxer, server, other_file):
     """A newer insecure block of one thread leaves the workers of a verifying block of another thread verified."""
-    entered, go_on = threading.Event(), threading.Event()
-    with trusted_context(other_file), pytest.warns(InsecureWarning):
-        holder = threading.Thread(target=_hold, args=(trusted_context(**laxer), entered, go_on))
-        holder.start()
-        try:
-            assert entered.wait(20)
-            in_a_thread(refusal, server.url)
-        finally:
-            go_on.set()
-            holder.join(20)
+    with (
+        trusted_context(other_file),
+        pytest.warns(InsecureWarning),
+        held_by_another_thread(trusted_context(**laxer)),
+    ):
+        in_a_thread(refusal, server.url)
     assert server.requests == []
 
 
@@ -267,36 +279,22 @@ def test_stop_inside_with_does_not_end_it(server, ca_file):
 
 def test_an_insecure_block_inside_another_verifying_block_leaves_the_workers_of_the_first_verified(server, other_file):
     """It must have been entered inside every live verifying block, not just inside the newest."""
-    entered, go_on = threading.Event(), threading.Event()
-
-    def hold():
-        with trusted_context(other_file), trusted_context(insecure=True):
-            entered.set()
-            go_on.wait(20)
-
-    with trusted_context(other_file), pytest.warns(InsecureWarning):
-        holder = threading.Thread(target=hold)
-        holder.start()
-        try:
-            assert entered.wait(20)
-            in_a_thread(refusal, server.url)
-        finally:
-            go_on.set()
-            holder.join(20)
+    with (
+        trusted_context(other_file),
+        pytest.warns(InsecureWarning),
+        held_by_another_thread(trusted_context(other_file), trusted_context(insecure=True)),
+    ):
+        in_a_thread(refusal, server.url)
 
 
 def test_blocks_that_leave_different_hosts_off_do_not_govern_each_others_workers(server, other_file):
     """A host that is off for one thread's block is not off for the workers of another that verifies it."""
-    entered, go_on = threading.Event(), threading.Event()
-    with pytest.warns(InsecureWarning), trusted_context(other_file, insecure={"elsewhere.test"}):
-        holder = threading.Thread(target=_hold, args=(trusted_context(insecure={"localhost"}), entered, go_on))
-        holder.start()
-        try:
-            assert entered.wait(20)
-            in_a_thread(refusal, server.url)
-        finally:
-            go_on.set()
-            holder.join(20)
+    with (
+        pytest.warns(InsecureWarning),
+        trusted_context(other_file, insecure={"elsewhere.test"}),
+        held_by_another_thread(trusted_context(insecure={"localhost"})),
+    ):
+        in_a_thread(refusal, server.url)
 
 
 def test_leaving_where_nothing_was_entered_beside_threads_that_enter(ca_file):

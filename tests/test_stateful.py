@@ -213,7 +213,7 @@ def test_random_histories_of_blocks_are_governed_as_the_model_says():
         run_state_machine_as_test(
             Blocks,
             settings=settings(
-                max_examples=40,
+                max_examples=25,
                 stateful_step_count=20,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

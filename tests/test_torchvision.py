@@ -79,18 +79,6 @@ def use_proxy(monkeypatch, url):
 
 
 @contextlib.contextmanager
-def by_file(bundle):
-    yield trusted_context(cafile=bundle)
-
-
-@contextlib.contextmanager
-def by_environment(bundle):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(bundle))
-        yield trusted_context()
-
-
-@contextlib.contextmanager
 def by_nothing(_bundle):
     with pytest.warns(InsecureWarning):
         yield trusted_context(insecure=True)
@@ -125,12 +113,12 @@ def refused(match="CERTIFICATE_VERIFY_FAILED"):
 
 
 WAYS = [
-    pytest.param(by_file, in_with, id="file"),
-    pytest.param(by_environment, in_with, id="environment"),
+    pytest.param(real.by_file, in_with, id="file"),
+    pytest.param(real.by_environment, in_with, id="environment"),
     pytest.param(by_nothing, in_with, id="insecure"),
     pytest.param(by_nothing_for_one_host, in_with, id="insecure-host"),
-    pytest.param(by_file, decorated, id="decorator"),
-    pytest.param(by_file, started, id="start-stop"),
+    pytest.param(real.by_file, decorated, id="decorator"),
+    pytest.param(real.by_file, started, id="start-stop"),
 ]
 
 
