@@ -75,7 +75,10 @@ def stalling() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 class _Zeros(http.server.BaseHTTPRequestHandler):
-    """Answers every path, which is a number, with as many zeros."""
+    """Answers every path, which is a number, with as many zeros, and keeps the connection for whoever wants it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Send the zeros from one buffer, whatever their number."""
