@@ -92,6 +92,12 @@ def test_what_is_no_host_is_refused(host):
     assert repr(host) in str(caught.value)
 
 
+def test_a_name_that_is_two_hosts_is_refused():
+    """IDNA 2003 and 2008 read a sharp s differently, so that urllib and requests would ask two different hosts."""
+    with pytest.raises(ValueError, match="one host for urllib and another for requests"):
+        trusted_context(insecure={"stra\u00dfe.test"})
+
+
 @pytest.mark.parametrize("url", ["https://corp.test", "https://corp.test:8443/data", "http://[::1]/"])
 def test_a_url_is_called_one(url):
     """Who gives a URL as the host is told to give the host."""

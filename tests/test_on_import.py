@@ -1,10 +1,13 @@
 """A library that is imported in the middle of a block is covered from its import on, and its import leaves no trace."""
 
+import copy
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+from trusted_context.clients import _on_import
 
 pytest.importorskip("requests")
 
@@ -227,3 +230,26 @@ def test_a_finder_that_other_code_adds_inside_stays(run):
             assert get(requests)
         assert sys.meta_path[0] is theirs and is_clean()
     """)
+
+
+def test_two_finders_that_ask_each_other_come_to_an_end():
+    """Another finder that walks sys.meta_path, such as a second copy of this package, asks us only once in a search."""
+
+    class Asking:
+        def find_spec(self, name, path, target=None):
+            for finder in sys.meta_path:
+                found = finder.find_spec(name, path, target) if finder is not self else None
+                if found is not None:
+                    return found
+            return None
+
+    asking = Asking()
+    _on_import._wanted["colorsys"] = lambda _module: None
+    sys.meta_path[:0] = [_on_import._finder, asking]
+    try:
+        spec = _on_import._finder.find_spec("colorsys", None)
+    finally:
+        del sys.meta_path[:2]
+        del _on_import._wanted["colorsys"]
+    assert spec.name == "colorsys"
+    assert copy.copy(spec.loader).name == "colorsys"

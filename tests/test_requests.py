@@ -4,6 +4,7 @@ import os
 import shutil
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from unittest import mock
 
 import certifi
@@ -134,6 +135,30 @@ def test_a_path_given_as_verify_is_never_undone(server, session, ca_file, other_
                 fails(fetch, server.url, session, verify=chosen)
     with trusted_context(other_file):
         assert fetch(server.url, verify=str(ca_file)) == fetch(server.url, session, verify=str(ca_file)) == BODY
+
+
+@pytest.mark.parametrize("form", [str, os.fsencode, Path], ids=["str", "bytes", "Path"])
+def test_a_path_of_any_type_given_as_verify_is_a_choice(form, server, ca_file, other_file):
+    """requests takes a path as text, bytes or Path: each is what verifies, inside a block too."""
+    with trusted_context(other_file):
+        assert fetch(server.url, verify=form(str(ca_file))) == BODY
+    with trusted_context(ca_file):
+        fails(fetch, server.url, verify=form(str(other_file)))
+
+
+def test_a_pin_of_the_file_that_a_block_exports_is_not_undone(server, ca_file, other_file):
+    """The user's own file, exported as it is, stays a choice where somebody names it."""
+    with trusted_context(other_file, export=True), trusted_context(ca_file):
+        fails(fetch, server.url, verify=str(other_file))
+        assert fetch(server.url) == BODY
+
+
+def test_an_empty_verify_is_verified_inside_a_block(server, ca_file, other_file):
+    """As a variable that is empty may give it: nobody's decision to do without verification."""
+    with trusted_context(ca_file):
+        assert fetch(server.url, verify="") == BODY
+    with trusted_context(other_file):
+        fails(fetch, server.url, verify="")
 
 
 def test_a_dangling_path_given_as_verify_is_an_error_as_ever(server, ca_file, gone):

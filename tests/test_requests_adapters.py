@@ -78,3 +78,14 @@ def test_cas_that_come_too_late_are_an_error(adapter, server, session, ca_file, 
     with trusted_context(other_file):
         fails(fetch, server.url)
     assert server.requests == []
+
+
+def test_a_client_certificate_is_not_left_out_without_a_word(server, ca, ca_file, tmp_path):
+    """An adapter that tells its pool of the certificate only afterwards gets an error, not an anonymous connection."""
+    client = tmp_path / "client.pem"
+    ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(client)
+    with requests.Session() as session, trusted_context(ca_file):
+        session.mount("https://", _Blind())
+        with pytest.raises(ssl.SSLError, match="CAs or a client certificate were set on a connection pool"):
+            fetch(server.url, session, cert=str(client))
+    assert server.requests == []

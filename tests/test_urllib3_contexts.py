@@ -1,5 +1,6 @@
 """urllib3's contexts: what one pool sets on its own touches no other, and all that pools share is verified."""
 
+import gc
 import ssl
 import sys
 import threading
@@ -15,6 +16,7 @@ from servers import BODY, KeepAliveHandler, Server, asking_for_certificates, fai
 from urllib3.exceptions import HTTPError
 
 from trusted_context import _stores, _trust, trusted_context
+from trusted_context.clients import urllib3 as client
 
 
 def fetch(url, manager=None, **settings):
@@ -157,10 +159,23 @@ def test_a_shared_context_is_written_to_once(ca, ca_file, identity, monkeypatch)
             return method(context, *args)
 
         monkeypatch.setattr(_trust._Context, name, note, raising=False)
-    with serving(asking_for_certificates(ca)) as asking, trusted_context(ca_file):
+    with (
+        serving(asking_for_certificates(ca)) as asking,
+        trusted_context(ca_file),
+        urllib3.PoolManager(cert_file=str(identity[0]), retries=False, timeout=20) as manager,
+    ):
         for _ in range(3):
-            assert fetch(asking.url, cert_file=identity[0]) == b"client@corp.test"
+            answer = manager.request("GET", asking.url, headers={"Connection": "close"})
+            assert answer.data == b"client@corp.test"
     assert sorted(written) == ["load_cert_chain", "set_alpn_protocols"]
+
+
+def test_a_clients_key_is_kept_no_longer_than_its_pool(ca, ca_file, identity):
+    """A context that holds a client certificate goes with the pools that use it, though the trust is cached."""
+    with serving(asking_for_certificates(ca)) as asking, trusted_context(ca_file):
+        assert fetch(asking.url, cert_file=identity[0]) == b"client@corp.test"
+        gc.collect()
+        assert not [settings for _, settings, _ in client._kept_by_pools if settings.holds_a_key]
 
 
 def test_sixteen_threads_share_one_pool_manager(ca, ca_file, other_file, identity):

@@ -107,6 +107,15 @@ def test_what_was_chosen_for_the_server_is_kept_behind_a_proxy(server, ca_file, 
             assert fetch(server.url, plain, ca_certs=str(ca_file)) == BODY
 
 
+def test_a_proxy_is_verified_by_the_block_where_only_the_servers_context_was_chosen(server, proxy, ca_file, other_file):
+    """A context for the server is no choice of trust in the proxy in between."""
+    chosen = {"ssl_context": ssl.create_default_context(cafile=ca_file)}
+    with trusted_context(ca_file):
+        assert fetch(server.url, proxy, **chosen) == BODY
+    with trusted_context(other_file):
+        fails(fetch, server.url, proxy, **chosen)
+
+
 def test_a_name_that_is_asserted_of_the_proxy_is_for_that_proxy(server, misnamed_proxy, proxy, ca_file):
     """proxy_assert_hostname holds for its own manager; others check their proxy's and their server's name as before."""
     with trusted_context(ca_file):

@@ -272,6 +272,11 @@ def parse_host(text: str) -> Host:
         raise ValueError(
             f"{redact(text)!r} is not a host: give the exact name, as 'host' or 'host:port', not a URL or pattern"
         )
+    if not _IDNA_DEVIATIONS.isdisjoint(text):
+        raise ValueError(
+            f"{redact(text)!r} is one host for urllib and another for requests (IDNA 2003 and 2008): "
+            "give the form that begins with xn--, or the one without the special letter"
+        )
     port = match["port"]
     if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f"{redact(text)!r} has no valid port: it is a number from 1 to 65535")
@@ -283,6 +288,8 @@ _HOST_AND_PORT = re.compile(
     r"(?P<host>\[[^\[\]]*:[^\[\]]*\]|[^:\[\]]+)(:(?P<port>[^:/]*))?"
     r"|(?P<address>[^\[\]]*:[^\[\]]*:[^\[\]]*)"
 )
+# What the two standards encode differently (UTS 46, 2.3): sharp s, final sigma, the two joiners.
+_IDNA_DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 

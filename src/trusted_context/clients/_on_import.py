@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextvars import ContextVar
 
 from .._lock import lock
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Meet = Callable[[ModuleType], None]
 
 _wanted: dict[str, Meet] = {}
+_finding: ContextVar[frozenset[str]] = ContextVar("trusted_context_finding", default=frozenset())
 
 
 def meet(modules: dict[str, Meet]) -> None:
@@ -42,8 +44,16 @@ class _Finder:
     """Finds what the others find, with a loader that calls us once the module is there."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name not in _wanted:
+        # Another finder of this design would ask us in turn, for ever.
+        if name not in _wanted or name in _finding.get():
             return None
+        token = _finding.set(_finding.get() | {name})
+        try:
+            return self._find(name, path, target)
+        finally:
+            _finding.reset(token)
+
+    def _find(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
             find_spec = None if finder is self else getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
@@ -65,6 +75,8 @@ class _Once:
         self._loader = loader
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_loader":  # a copy in the making
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

@@ -36,7 +36,8 @@ _patches = Patches()
 # The contexts that we put into pools, by which a pool of ours is known.
 _ours: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
 
-_native: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
+# Those that live only as long as the pools they are in.
+_kept_by_pools: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
 
 
 def install() -> None:
@@ -101,8 +102,11 @@ def _make_connection_from_context(original: Callable[..., Any]) -> Callable[...,
         entry = _live.governing()
         if entry is not None:
             request_context = request_context | _asked.get()
-        if entry is not None and str(request_context.get("scheme")).lower() == "https" and _is_default(request_context):
-            request_context = _with_trust(request_context, entry.trust)
+        if entry is not None and str(request_context.get("scheme")).lower() == "https":
+            if _is_default(request_context):
+                request_context = _with_trust(request_context, entry.trust)
+            if _is_proxy_default(request_context):
+                request_context = _with_trust_in_proxy(request_context, entry.trust)
         return original(self, request_context)
 
     return connection_from_context
@@ -140,7 +144,8 @@ def _is_default(request_context: dict[str, Any]) -> bool:
         return False
     if request_context.get("ca_cert_data") or request_context.get("cert_reqs") in _UNVERIFIED:
         return False
-    chosen = {request_context.get("ca_certs"), request_context.get("ca_cert_dir")} - {None}
+    # urllib3 takes an empty one for none.
+    chosen = {request_context.get("ca_certs"), request_context.get("ca_cert_dir")} - {None, ""}
     return not chosen or chosen <= _defaults()
 
 
@@ -157,11 +162,12 @@ def _defaults() -> set[str | None]:
     """The CA files and folders that are nobody's choice for a connection."""
     certifi, adapters = sys.modules.get("certifi"), sys.modules.get("requests.adapters")
     paths = {certifi.where() if certifi else None, getattr(adapters, "DEFAULT_CA_BUNDLE_PATH", None)}
-    return paths | {os.environ.get(name) for names in _environ.PRECEDENCE for name in names}
+    # Not what a block exported: a pin of the user's own file would be taken for that.
+    return paths | {_environ.value(name) for names in _environ.PRECEDENCE for name in names}
 
 
 def _with_trust(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]:
-    """The same request context, with our SSLContext for the server, and for an ``https://`` proxy in between."""
+    """The same request context, with our SSLContext for the server."""
     changed = {name: value for name, value in request_context.items() if name not in _DECIDED}
     host, port = request_context["host"], request_context.get("port")
     settings = _Settings(
@@ -170,12 +176,30 @@ def _with_trust(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]
         versions=tuple(request_context.get(name) for name in _VERSION_KEYWORDS),
     )
     changed["ssl_context"] = _context(trust, settings, host, port)
-    proxy, config = request_context.get("_proxy"), request_context.get("_proxy_config")
-    if proxy is not None and proxy.scheme == "https" and config is not None and config.ssl_context is None:
-        for_proxy = _Settings(matches_names_itself=_matches_names_itself(config._asdict()))
-        context = _context(trust, for_proxy, proxy.host, proxy.port)
-        changed["_proxy_config"] = config._replace(ssl_context=context)
     return changed
+
+
+def _is_proxy_default(request_context: dict[str, Any]) -> bool:
+    """Whether there is an ``https://`` proxy whose trust nobody chose.
+
+    What was chosen for the server by CA file or by ``cert_reqs`` is urllib3's choice for such a proxy too.
+    """
+    proxy, config = request_context.get("_proxy"), request_context.get("_proxy_config")
+    if proxy is None or config is None or proxy.scheme != "https" or config.ssl_context is not None:
+        return False
+    if any(request_context.get(name) for name in ("ca_certs", "ca_cert_dir", "ca_cert_data")):
+        return False
+    if config.use_forwarding_for_https and request_context.get("ssl_context") not in {None, *_ours}:
+        return False  # it is the proxy that urllib3 then uses the server's context for
+    return request_context.get("cert_reqs") not in _UNVERIFIED
+
+
+def _with_trust_in_proxy(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]:
+    """The same request context, with our SSLContext for the ``https://`` proxy in between."""
+    proxy, config = request_context["_proxy"], request_context["_proxy_config"]
+    settings = _Settings(matches_names_itself=_matches_names_itself(config._asdict()))
+    context = _context(trust, settings, proxy.host, proxy.port)
+    return request_context | {"_proxy_config": config._replace(ssl_context=context)}
 
 
 # What the context decides; without cert_reqs urllib3 goes by its verify_mode.
@@ -190,12 +214,18 @@ def _matches_names_itself(keywords: dict[str, Any]) -> bool:
 
 
 def _context(trust: Trust, settings: _Settings, host: str, port: int | None) -> ssl.SSLContext:
-    if not trust.native:
-        context = trust.shared_context(settings, host, port)
+    # Never shared between servers where a context is locked during the handshake (truststore's), nor longer kept than
+    # a pool has use for it where it holds a client's key; a pool is known by its context.
+    if trust.native or settings.holds_a_key:
+        server = (host, port) if trust.native else trust.verifies(host, port)
+        with lock:
+            context = _kept_by_pools.get((trust, settings, server))
+            if context is None:
+                context = trust.new_context(host, port)
+                settings(context)
+                _kept_by_pools[trust, settings, server] = context
     else:
-        # Never shared between servers, for the lock it holds during a handshake; but a pool is known by its context.
-        key = (trust, settings, host, port)
-        context = _native.get(key) or _native.setdefault(key, trust.shared_context(settings, host, port))
+        context = trust.shared_context(settings, host, port)
     _ours.add(context)
     return context
 
@@ -203,7 +233,7 @@ def _context(trust: Trust, settings: _Settings, host: str, port: int | None) -> 
 class _Settings:
     """What urllib3 writes on a context while it connects: contexts are shared by pools that write the same alone."""
 
-    __slots__ = ("_key", "_versions")
+    __slots__ = ("_key", "_versions", "holds_a_key")
 
     def __init__(
         self,
@@ -214,6 +244,7 @@ class _Settings:
     ) -> None:
         self._key = (client_certificate, matches_names_itself, versions)
         self._versions = versions
+        self.holds_a_key = client_certificate[0] is not None
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -272,8 +303,8 @@ class _Steady(_Context):
 
 
 _LATE = (
-    "CAs were set on a connection pool that a trusted_context block had given its own: pass them as verify= through "
-    "requests' own adapter, or as ca_certs= when the pool manager is made"
+    "CAs or a client certificate were set on a connection pool that a trusted_context block had given its own: pass "
+    "them as verify= and cert= (text, not Path) through requests' own adapter, or when the pool manager is made"
 )
 
 
@@ -289,7 +320,9 @@ def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[.
         settings = original(self, url, proxies, stream, verify, cert)
         if _live.governing() is not None:
             # Otherwise REQUESTS_CA_BUNDLE, dangling ones included, would overrule the block and the session's own.
-            settings["verify"] = self.verify if verify is None else verify
+            chosen = self.verify if verify is None else verify
+            # requests itself takes only a str into the key of its pools.
+            settings["verify"] = os.fsdecode(chosen) if isinstance(chosen, (bytes, os.PathLike)) else chosen
         return settings
 
     return merge_environment_settings
@@ -300,8 +333,10 @@ def _make_cert_verify(original: Callable[..., Any]) -> Callable[..., Any]:
     def cert_verify(self: Any, conn: Any, url: Any, verify: Any, cert: Any) -> Any:
         if getattr(conn, "conn_kw", {}).get("ssl_context") not in _ours:
             return original(self, conn, url, verify, cert)
-        if isinstance(verify, (str, os.PathLike)) and verify not in _defaults():
+        if isinstance(verify, (str, bytes, os.PathLike)) and os.fsdecode(verify) not in {"", *_defaults()}:
             raise ssl.SSLError(_LATE)  # an adapter that chooses its pool without a look at verify
+        if cert and getattr(conn, "cert_file", None) is None:
+            raise ssl.SSLError(_LATE)  # and without one at cert: it would be left out without a word
         # It would make urllib3 load certifi's bundle into our context. Its check of the client certificate's files is
         # wanted, and lands on nothing; the pool has them already.
         return original(self, SimpleNamespace(), url, verify=False, cert=cert)
