@@ -263,6 +263,12 @@ def test_no_message_repeats_a_password_or_a_key(make):
     assert SECRET not in repr(trusted_context(f"https://user:{SECRET}@corp.test/ca.pem"))
 
 
+def test_what_is_too_long_for_a_path_is_told_by_its_length():
+    """A key on one line by mistake is named by its length, with what to do."""
+    with pytest.raises(BundleError, match=r"<7000 characters> is no path.*write it to a file"):
+        trusted_context(SECRET * 1000).start()
+
+
 def test_a_variable_that_holds_the_content_is_told_without_it(monkeypatch):
     """Set to PEM text, as a CI's variable in place of its file, the variable is named and its text is not."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----")

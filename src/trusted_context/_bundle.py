@@ -158,7 +158,9 @@ def check_is_path(text: str) -> None:
         BundleError: it is no path.
     """
     if _is_text(text) or len(text) > _LONGEST_PATH:
-        raise BundleError("a path is wanted, and this seems to be a certificate itself: write it to a file")
+        raise BundleError(
+            f"{label(text)} is no path, and may be a certificate itself: write it to a file, and name that"
+        )
     if "://" in text:
         raise BundleError(f"{redact(text)} is a URL: fetch the CA certificate from there, and give the file's path")
 
