@@ -148,7 +148,8 @@ class _Made:
 
     def __init__(self, context: ssl.SSLContext, in_folder: Collection[bytes]) -> None:
         shown = _authorities(context)
-        _folders.reveal(_inner(context), [der for der in in_folder if der not in shown])
+        if not _is_native(context):
+            _folders.reveal(context, [der for der in in_folder if der not in shown])
         self._looks = _looks(context)
         self._ciphers = _ciphers(context)
         self._authorities = _authorities(context)
@@ -161,9 +162,9 @@ class _Made:
         shown = _authorities(context)
         hidden = [der for der in self._in_folder if der not in shown]
         if hidden and shown <= self._authorities:
-            _folders.reveal(_inner(context), hidden[:1])
+            _folders.reveal(context, hidden[:1])
             if hidden[0] in _authorities(context):
-                _folders.reveal(_inner(context), hidden[1:])
+                _folders.reveal(context, hidden[1:])
         # One that shows no CA after all may be a pin of a folder, but for those that leave it to the system.
         trusts_something = self._authorities or _is_native(context)
         return bool(trusts_something) and _authorities(context) == self._authorities and _looks(context) == self._looks
@@ -180,8 +181,6 @@ _SETTINGS = (
     "hostname_checks_common_name",
     "post_handshake_auth",
     "security_level",
-    "sslsocket_class",
-    "sslobject_class",
 )
 
 
@@ -191,7 +190,9 @@ def _looks(context: ssl.SSLContext) -> tuple[tuple[object, ...], dict[str, int]]
 
 def _settings(context: ssl.SSLContext) -> tuple[object, ...]:
     inner = _inner(context)
-    return (type(context), *(getattr(inner, name) for name in _SETTINGS))
+    # truststore's are of each context's own.
+    classes = () if _is_native(context) else (context.sslsocket_class, context.sslobject_class)
+    return (type(context), *classes, *(getattr(inner, name) for name in _SETTINGS))
 
 
 def _ciphers(context: ssl.SSLContext) -> list[object]:
