@@ -10,7 +10,7 @@ import pytest
 import trustme
 import truststore
 from material import hashed_name
-from servers import BODY, Server, asking_for_certificates, fails, serving, write_ca
+from servers import BODY, KeepAliveHandler, Server, asking_for_certificates, fails, serving, verify_failure, write_ca
 
 from trusted_context import _stores, trusted_context
 from trusted_context.clients import _folders, _httpx_defaults
@@ -148,6 +148,15 @@ def test_what_is_chosen_later_is_chosen(ca_file, other_file, monkeypatch):
     assert not _httpx_defaults.is_default(second, "httpx")
 
 
+def test_what_is_no_context_of_pythons_was_chosen(server, ca_file):
+    """A context of another make, such as pyOpenSSL's, is a choice; so is a default changed by hand later."""
+    assert not _httpx_defaults.is_default(object(), "httpx")
+    with trusted_context(ca_file), httpx.Client(timeout=20) as made:
+        assert made.get(server.url).content == BODY
+        made._transport._pool._ssl_context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        fails(made.get, server.url)
+
+
 def test_a_subset_of_what_is_trusted_by_default_was_chosen(ca, other_ca, tmp_path, given):
     """A context with some of the environment's CAs, or none, or a subclass with all of them, is a choice."""
     both = tmp_path / "both.pem"
@@ -281,21 +290,46 @@ def test_a_pin_that_equals_the_exported_file_is_a_pin(ca, server, ca_file, other
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
 @by_library
-def test_where_the_system_verifies_each_server_has_a_context_of_its_own(library, ca, ca_file, other_file, monkeypatch):
-    """As on Windows and macOS: no handshake waits for another server's, and httpx2's default there is no choice."""
+def test_where_the_system_verifies_each_connection_has_a_context_of_its_own(
+    library, ca, ca_file, other_file, monkeypatch
+):
+    """As on Windows and macOS: no handshake waits for another's, and connections are kept in one pool as ever."""
     monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
-    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"))) as running:
+
+    def context_of(response):
+        return response.extensions["network_stream"].get_extra_info("ssl_object").context
+
+    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
         at_127 = running.url.replace("localhost", "127.0.0.1")
-        with library.Client(timeout=20) as made:
+        with library.Client(timeout=20, http2=True) as made:
             with trusted_context(ca_file, system=True):
-                for url in (running.url, at_127, running.url):
-                    assert made.get(url).content == BODY
-                pools = vars(made._transport._pool)["close"].pools.values()
-                assert len({id(pool._ssl_context) for pool in pools}) == len(pools) == 2
-                assert {type(pool._ssl_context) for pool in pools} == {truststore.SSLContext}
+                contexts = [context_of(made.get(url)) for url in (running.url, at_127, running.url)]
+                assert contexts[0] is contexts[2] is not contexts[1]
+                assert len(vars(made._transport._pool)["close"].pools) == 1
             with trusted_context(system=True):
                 fails(made.get, running.url)
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
+def test_where_the_system_verifies_asynchronous_clients_are_covered(ca, ca_file, other_file, monkeypatch):
+    """As on Windows and macOS, under asyncio and trio."""
+    anyio = pytest.importorskip("anyio")
+    pytest.importorskip("trio")
+    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+
+    async def use():
+        async with httpx.AsyncClient(timeout=20) as made:
+            with trusted_context(ca_file, system=True):
+                assert (await made.get(running.url)).content == BODY
+            with trusted_context(system=True), pytest.raises(httpx.ConnectError) as caught:
+                await made.get(running.url)
+            assert verify_failure(caught.value)
+
+    with serving(Server(ca.issue_cert("localhost"))) as running:
+        for backend in ("asyncio", "trio"):
+            anyio.run(use, backend=backend)
 
 
 def test_a_plain_context_of_truststores_is_a_default_where_the_library_makes_it(ca_file, monkeypatch):

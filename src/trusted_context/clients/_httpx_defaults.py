@@ -14,7 +14,7 @@ import weakref
 
 from .. import _environ, _live, _stores
 from .._lock import lock
-from .._trust import _Context
+from .._trust import _Context, _TrueSSLContext
 from . import _folders
 
 TYPE_CHECKING = False
@@ -22,25 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
-# Whether a context is nobody's choice, as it was told when it was made.
-_told: weakref.WeakKeyDictionary[ssl.SSLContext, bool] = weakref.WeakKeyDictionary()
+# Whether a context is nobody's choice, as it was told when it was made, with its settings then.
+_told: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
 # The same, as its looks said, with what these were.
 _seen: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
 
 
 def tell(context: ssl.SSLContext, *, default: bool) -> None:
     """Remember whether *context* is nobody's choice."""
-    with lock:
-        _told[context] = default
+    if _is_known_kind(context):
+        with lock:
+            _told[context] = _settings(context), default
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     """Whether nobody chose this context of a transport of *library*'s; where that cannot be known, somebody did."""
     if context is None:
         return True
+    if not _is_known_kind(context):
+        return False
     told = _told.get(context)
     if told is not None:
-        return told
+        return told[1] and told[0] == _settings(context)
     looks = _looks(context)
     seen = _seen.get(context)
     if seen is None or seen[0] != looks:
@@ -217,7 +220,10 @@ def _is_native(context: ssl.SSLContext) -> bool:
     return type(context).__module__.partition(".")[0] == "truststore"
 
 
-def _inner(context: ssl.SSLContext) -> ssl.SSLContext:
-    # truststore's class answers none of these questions itself.
-    inner: ssl.SSLContext = getattr(context, "_ctx", context) if _is_native(context) else context
-    return inner
+def _is_known_kind(context: ssl.SSLContext) -> bool:
+    return isinstance(_inner(context), _TrueSSLContext)
+
+
+def _inner(context: ssl.SSLContext) -> Any:
+    # truststore's class answers no question about itself.
+    return getattr(context, "_ctx", None) if _is_native(context) else context
