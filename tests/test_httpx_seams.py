@@ -6,6 +6,7 @@ import sys
 import textwrap
 import types
 import warnings
+from unittest import mock
 
 import pytest
 from conftest import assert_same, state
@@ -163,6 +164,23 @@ def test_somebody_elses_later_patch_is_neither_clobbered_nor_lost(server, ca_fil
     finally:
         httpx.HTTPTransport.handle_request = original
         module.create_ssl_context = make
+
+
+def test_what_other_code_had_put_there_before_is_called_as_it_was(server, ca_file, monkeypatch):
+    """A descriptor in the method's place is bound to the transport, and a mock gets the request alone."""
+    original = httpx.HTTPTransport.handle_request
+
+    class Traced:
+        def __get__(self, transport, kind=None):
+            return functools.partial(original, transport)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", Traced())
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    answer = mock.Mock(side_effect=lambda _request: httpx.Response(200, content=b"a mock's"))
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    with trusted_context(ca_file):
+        assert fetch(server.url) == b"a mock's"
 
 
 @pytest.mark.parametrize("step", ["_make_handle_request", "_make_handle_async_request", "_httpx_defaults"])
