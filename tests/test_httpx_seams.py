@@ -122,9 +122,10 @@ def test_httpx2_under_the_name_of_httpx_is_covered_once(run):
         import httpx2
         loader = sys.modules["httpx2._transports.default"].__loader__
         handle = httpx2.HTTPTransport.handle_request
+        httpx2.alias_httpx()
         with trusted_context(cafile):
-            httpx2.alias_httpx()
             import httpx, httpx._transports.default
+            assert sys.modules["httpx._transports.default"] is sys.modules["httpx2._transports.default"]
             assert httpx is httpx2 and get(httpx)
             assert httpx2.HTTPTransport.handle_request.__wrapped__ is handle
         assert sys.modules["httpx2._transports.default"].__loader__ is loader
