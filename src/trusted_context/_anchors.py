@@ -23,41 +23,33 @@ def of_trust(trust: Trust) -> tuple[Certificate, ...]:
 
 def where_known(top: Certificate, trust: Trust | None) -> str | None:
     """``"system"`` or ``"certifi"`` where that, and not *trust*, has the CA that *top* is or names as its issuer."""
-    if system_is_untried(trust):
-        source = _system()
-        if source is not None and _has(source, top):
-            return "system"
-    source = _certifi()
-    if source is not None and not _covers(trust, source) and _has(source, top):
-        return "certifi"
+    for name, source in (("system", _system(trust)), ("certifi", _quietly(_stores._from_certifi))):
+        if source is not None and not source.native and _has(_all_of(source), trust, top):
+            return name
     return None
 
 
-def system_is_untried(trust: Trust | None) -> bool:
-    """Whether the operating system's store might trust what *trust* does not."""
-    if trust is not None and trust.native:
+def system_may_know(trust: Trust | None) -> bool:
+    """Whether there is an operating system's store, not in *trust*, that cannot be looked into."""
+    source = _system(trust)
+    return source is not None and source.native
+
+
+def _system(trust: Trust | None) -> Source | None:
+    return None if trust is not None and trust.native else _quietly(_stores._system)
+
+
+def _all_of(source: Source) -> tuple[bytes, ...]:
+    return source.bundle.certificates + (_stores.read_hashed(source.folder) if source.folder else ())
+
+
+def _has(certificates: tuple[bytes, ...], trust: Trust | None, top: Certificate) -> bool:
+    if trust is not None and frozenset(certificates) <= frozenset(trust.anchors):
         return False
-    source = _system()
-    return source is not None and (source.native or not _covers(trust, source))
-
-
-def _covers(trust: Trust | None, source: Source) -> bool:
-    return trust is not None and frozenset(source.bundle.certificates) <= frozenset(trust.anchors)
-
-
-def _has(source: Source, top: Certificate) -> bool:
-    if top.der in source.bundle.certificates:
+    if top.der in certificates:
         return True
     # The same name may have another key: what calls itself a root is known by all its bytes alone.
-    return not top.self_issued and any(map(top.names_as_issuer, _read(source.bundle.certificates)))
-
-
-def _system() -> Source | None:
-    return _quietly(_stores._system)
-
-
-def _certifi() -> Source | None:
-    return _quietly(_stores._from_certifi)
+    return not top.self_issued and any(map(top.names_as_issuer, _read(certificates)))
 
 
 def _quietly(find: Callable[[], Source | None]) -> Source | None:
