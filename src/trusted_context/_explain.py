@@ -195,16 +195,19 @@ def _describe_chain(failure: Failure) -> str:
     names = [one.subject for one in path]
     if len(names) > _LINKS_SHOWN:
         names = [*names[: _LINKS_SHOWN - 1], "...", names[-1]]
-    unsent = "" if top.self_issued else f" \N{LEFTWARDS ARROW} {top.issuer} (not sent)"
+    # Of what is not sent nobody knows the fingerprint, and nobody asks for that of a certificate below it.
+    last = f" (sha256 {top.sha256})" if top.self_issued else f" \N{LEFTWARDS ARROW} {top.issuer} (not sent)"
     loose = len(failure.chain) - len(path)
     beside = f"; and {loose} that {'does' if loose == 1 else 'do'} not belong to it" if loose else ""
     shown = " \N{LEFTWARDS ARROW} ".join(names)
-    return f"{shown} (sha256 {top.sha256}){unsent}{beside}"
+    return f"{shown}{last}{beside}"
 
 
 def _host_in(errors: list[BaseException]) -> str | None:
     """The host that a client's error names, read from what it holds: no code of theirs is run."""
-    return next((host for one in errors for held in vars(one).values() if (host := _host_of(held))), None)
+    ours = (found.host for one in errors if (found := _handshake.presented(one)))
+    theirs = (_host_of(held) for one in errors for held in vars(one).values())
+    return next(filter(None, (*ours, *theirs)), None)
 
 
 def _host_of(held: Any) -> str | None:
