@@ -16,6 +16,7 @@ import socket
 import ssl
 import struct
 import threading
+import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -83,10 +84,9 @@ def issue(  # noqa: PLR0913
 
 
 def _name(name, organisation):
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
-    if organisation:
-        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
-    return x509.Name(attributes)
+    values = ((NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, name))
+    with _no_warnings():  # whoever makes a hostile certificate does not stop at 64 characters either
+        return x509.Name([x509.NameAttribute(kind, value, _validate=False) for kind, value in values if value])
 
 
 def _alternative(name):
@@ -223,18 +223,16 @@ def _only(version):
     def configure(context):
         with contextlib.suppress(ssl.SSLError):
             _weakest(context)
-        with _no_deprecation():
+        with _no_warnings():
             context.minimum_version = context.maximum_version = version
 
     return configure
 
 
 @contextlib.contextmanager
-def _no_deprecation():
-    import warnings
-
+def _no_warnings():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         yield
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from . import _anchors, _faults
 from ._certificate import printable
 from ._failure import Cause, Failure
 from ._products import product_of
+from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +148,8 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
 
 
 def _other(failure: Failure) -> Cause:
-    words = printable(failure.message.partition("verify failed: ")[2] or failure.message)
+    # OpenSSL's words alone: where they are part of a text, what follows is somebody else's.
+    words = printable(redact(_OWN_WORDS.sub("", failure.message)))
     return Cause(
         "unverified",
         f"{failure.server}: its certificate could not be verified" + (f": {words}" if words else ""),
@@ -157,6 +161,8 @@ def _other(failure: Failure) -> Cause:
 def _bad_signature(failure: Failure) -> Cause:
     return _untrusted(failure) if failure.path else _other(failure)
 
+
+_OWN_WORDS = re.compile(r".*certificate verify failed: | *\(_ssl\.c:.*|\n.*", re.DOTALL)
 
 _BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
     2: _faults.anchor_is_intermediate,

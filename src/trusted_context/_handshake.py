@@ -6,6 +6,7 @@ import ssl
 import sys
 from collections import deque
 
+from . import _live
 from ._certificate import Certificate
 
 TYPE_CHECKING = False
@@ -28,18 +29,22 @@ class Presented:
         host: the name or address that was asked for; ``None`` where the client gave none.
         chain: the certificates, the server's first; unverified, and none where it did not come to their verification.
         trust: what they were to be verified by.
+        source: where that came from, in words, if a live block trusted it.
     """
 
-    __slots__ = ("chain", "host", "trust")
+    __slots__ = ("chain", "host", "source", "trust")
 
-    def __init__(self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None) -> None:
+    def __init__(
+        self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None, source: str | None = None
+    ) -> None:
         self.host = host
         self.chain = chain
         self.trust = trust
+        self.source = source
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors are pickled with all they hold, to come back from a worker process; contexts cannot be.
-        return Presented, (self.host, self.chain, None)
+        return Presented, (self.host, self.chain, None, self.source)
 
 
 def presented(error: BaseException) -> Presented | None:
@@ -132,7 +137,10 @@ def _keep(error: OSError, connection: Any) -> None:
         return
     trust = getattr(connection.context, "trust", None)
     unverified = isinstance(error, ssl.SSLCertVerificationError)
-    found = Presented(connection.server_hostname, read_chain(connection) if unverified else (), trust)
+    chain = read_chain(connection) if unverified else ()
+    # Known now: it may be explained when the block is gone.
+    source = next((entry.resolved.summary for entry in _live.all_live() if entry.trust == trust), None)
+    found = Presented(connection.server_hostname, chain, trust, source)
     vars(error)[_ATTRIBUTE] = found
     if unverified:
         _recent.append((str(error), found))
