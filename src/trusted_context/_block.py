@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _bundle, _environ, _live, clients
+from . import _bundle, _environ, _live, _notes, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from ._lock import lock
 from ._resolved import name_hosts, resolve
@@ -92,7 +92,7 @@ class TrustedContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave(place_of=2)
+        self._leave(place_of=2, error=error)
 
     async def __aenter__(self) -> Self:
         self._enter(self._resolve_to_enter(), place=_place(1))
@@ -101,7 +101,7 @@ class TrustedContext:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave(place_of=2)
+        self._leave(place_of=2, error=error)
 
     def start(self) -> Self:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
@@ -189,7 +189,9 @@ class TrustedContext:
             _leave(entry)
             raise
 
-    def _leave(self, entry: Entry | None = None, *, place_of: int | None = None) -> None:
+    def _leave(
+        self, entry: Entry | None = None, *, place_of: int | None = None, error: BaseException | None = None
+    ) -> None:
         try:
             with lock:
                 entry = _live.find(self, place_of and _place(place_of))
@@ -197,6 +199,7 @@ class TrustedContext:
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
             _leave(entry or _live.find(self, place_of and _place(place_of)))
             raise
+        _notes.annotate(error)
 
 
 class _Body:
@@ -212,8 +215,11 @@ class _Body:
             self._resolved = self._block._resolve_to_enter()
         self._entry = self._block._enter(self._resolved)
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         _leave(self._entry)
+        _notes.annotate(error)
 
 
 if TYPE_CHECKING:

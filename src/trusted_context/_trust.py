@@ -7,6 +7,7 @@ import ipaddress
 import re
 import ssl
 
+from . import _handshake
 from ._lock import lock
 from ._redact import redact
 
@@ -36,7 +37,14 @@ def _settable(name: str) -> Any:
 
 
 class _Context(_TrueSSLContext):  # type: ignore[misc, valid-type]  # a class found at run time
-    """The standard library's context, whose settings stay settable when somebody replaced ``ssl.SSLContext``."""
+    """The standard library's context, whose settings stay settable when somebody replaced ``ssl.SSLContext``.
+
+    A verification that fails by it keeps what the server presented, with what was trusted.
+    """
+
+    sslsocket_class = _handshake.Socket
+    sslobject_class = _handshake.Object
+    trust: Trust | None = None
 
     minimum_version = _settable("minimum_version")
     maximum_version = _settable("maximum_version")
@@ -86,6 +94,17 @@ class Trust:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trust) and self._key() == other._key()
+
+    def without_contexts(self) -> Trust:
+        """An equal value that keeps nothing alive: for what its own contexts hold."""
+        return Trust(
+            self.anchors,
+            folder=self.folder,
+            native=self.native,
+            insecure=self.insecure,
+            strict=self.strict,
+            key_log=self.key_log,
+        )
 
     def verifies(self, host: str | None, port: int | None) -> bool:
         """Whether a connection to exactly this host and port is verified."""
@@ -172,6 +191,7 @@ class _Contexts:
             import truststore
 
             context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            _handshake.watch(context, self._trust.without_contexts())
         else:
             context = _Context(ssl.PROTOCOL_TLS_CLIENT)
         readable = [der for place, der in enumerate(self._trust.anchors) if place not in self.refused]
@@ -208,6 +228,8 @@ def _prepare(context: ssl.SSLContext, trust: Trust) -> ssl.SSLContext:
     context.verify_flags |= trust.flags
     if trust.folder:
         context.load_verify_locations(capath=trust.folder)
+    if isinstance(context, _Context):
+        context.trust = trust.without_contexts()
     return _harden(context, trust)
 
 
