@@ -7,7 +7,7 @@ import io
 import os
 import runpy
 import sys
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -33,11 +33,13 @@ def is_archive(path: str) -> bool:
 
 
 def read_script(path: str) -> bytes:
-    """The source.
+    """The source; ``-`` is standard input.
 
     Raises:
         OSError: it cannot be read; ``filename`` is the absolute path.
     """
+    if path == "-":
+        return sys.stdin.buffer.read()
     with io.open_code(_absolute(path)) as file:
         return file.read()
 
@@ -50,10 +52,15 @@ def run_script(path: str, source: bytes, arguments: list[str]) -> None:
     """
     sys.argv = [path, *arguments]
     # Of a symbolic link the folder that it leads to (sys.path in the library reference).
-    _replace_first_path(os.path.dirname(os.path.abspath(path) if os.name == "nt" else os.path.realpath(path)))
-    filename = _absolute(path)
+    folder, filename = "", "<stdin>"
+    loader: type[BuiltinImporter] | SourceFileLoader = BuiltinImporter
+    if path != "-":
+        filename = _absolute(path)
+        folder = os.path.dirname(filename if os.name == "nt" else os.path.realpath(filename))
+        loader = SourceFileLoader("__main__", filename)
+    _replace_first_path(folder)
     names = vars(_new_main())
-    names |= {"__file__": filename, "__cached__": None, "__loader__": SourceFileLoader("__main__", filename)}
+    names |= {"__file__": filename, "__cached__": None, "__loader__": loader}
     _run(lambda: exec(compile(source, filename, "exec", dont_inherit=True), names))  # noqa: S102  # what it is for
 
 

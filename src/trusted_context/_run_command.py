@@ -22,9 +22,9 @@ _USAGE = "trusted-context run [options] (script.py | -m module | [--] command) [
 _DESCRIPTION = """\
 Run a program whose HTTPS downloads trust what the options say; with none of them, what this machine is set up to trust.
 
-A script (.py, .pyw, .pyz, .zip, a folder with __main__.py) or a module (-m) runs unchanged in this Python, inside a
-block that child processes follow too. Any other command, and whatever comes after "--", is started as a child process
-that is told the CAs by environment variables. What comes after the program's name is the program's."""
+A script (.py, .pyw, .pyz, .zip, a folder with __main__.py, - for stdin) or a module (-m) runs unchanged in this Python,
+inside a block that child processes follow too. Any other command, and whatever comes after "--", is started as a child
+process that is told the CAs by environment variables. What comes after the program's name is the program's."""
 
 _EXAMPLES = """\
 examples:
@@ -81,7 +81,7 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     place = 1
     while place < len(arguments):
         argument = arguments[place]
-        if argument == "--" or argument.startswith("-m") or not argument.startswith("-"):
+        if argument in {"-", "--"} or argument.startswith("-m") or not argument.startswith("-"):
             break
         place += 2 if argument in _TAKE_A_VALUE else 1
     return arguments[:place], arguments[place:]
@@ -122,7 +122,7 @@ def _identify(program: list[str]) -> tuple[str, str, list[str]]:
         return "module", first[2:], rest
     if _run.is_archive(first):
         return "archive", first, rest
-    return "script" if _run.is_script(first) else "command", first, rest
+    return "script" if first == "-" or _run.is_script(first) else "command", first, rest
 
 
 def _read(script: str) -> bytes:
