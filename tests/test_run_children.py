@@ -7,7 +7,6 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import time
 import zipfile
 
@@ -49,14 +48,11 @@ def test_a_command_trusts_the_bundle_for_as_long_as_it_runs(run_child, server):
     assert outcome == (0, f"{BODY.decode()}\nTrue typed ['--', '--help']\n", "")
 
 
-@pytest.mark.parametrize("program", ["curl", "git", "node"])
-def test_a_command_needs_no_dashes_before_it(program):
+def test_a_command_needs_no_dashes_before_it(server, ca_file):
     """What is no script and no module is a command, with its options."""
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    expected = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False)
-    assert run(program, "--version") == (expected.returncode, expected.stdout, expected.stderr)
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    assert run("--cafile", ca_file, "curl", "-q", "--fail", "--silent", server.url) == (0, BODY.decode(), "")
 
 
 def test_a_command_s_status_is_ours(run_child):
@@ -65,22 +61,20 @@ def test_a_command_s_status_is_ours(run_child):
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGQUIT", "SIGSEGV", "SIGPIPE"])
+@pytest.mark.parametrize("name", ["INT", "KILL", "SEGV", "PIPE"])
 def test_the_signal_that_ended_a_command_ends_us(name, run_child):
     """A shell sees the same as it would without us: 128 and the number; nothing is left behind."""
-    code = "import os, resource, signal, sys; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
-    code += f"number = signal.{name}\nif number != 9: signal.signal(number, signal.SIG_DFL)\n"
-    outcome = ended(run_child("--", PYTHON, "-c", code + "os.kill(os.getpid(), number)"))
-    assert outcome == (-getattr(signal, name), "", "")
+    outcome = ended(run_child("--", "sh", "-c", f"ulimit -c 0; kill -{name} $$"))
+    assert outcome == (-getattr(signal, f"SIG{name}"), "", "")
 
 
 @pytest.mark.parametrize(("command", "status"), [("no-such-command", 127), ("./no-such", 127), ("./plain", 126)])
-def test_a_command_that_cannot_be_started_is_a_line(command, status, tmp_path):
+def test_a_command_that_cannot_be_started_is_a_line(command, status, run_child, tmp_path):
     """127 where there is none, 126 where it cannot be executed, as shells have it."""
     if status == 126 and os.name != "posix":
         pytest.skip("Windows has no permission to execute")
     (tmp_path / "plain").write_text("")
-    found, stdout, stderr = run("--", command, cwd=tmp_path)
+    found, stdout, stderr = ended(run_child("--", command, cwd=tmp_path))
     assert (found, stdout, stderr.count("\n")) == (status, "", 1)
     assert stderr.startswith(f"trusted-context run: {command}: ")
 
@@ -122,22 +116,21 @@ time.sleep(20)
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", None), signal.SIGINT])
-@pytest.mark.parametrize("handler", ["end", "signal.SIG_DFL"])
-def test_a_signal_to_us_alone_reaches_the_command(number, handler, run_child):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_to_us_alone_reaches_the_command(name, run_child):
     """The child decides what comes of it; without a terminal Ctrl-C's signal can only have been sent to us."""
-    process = run_child("--", PYTHON, "-c", _WAIT.format(handler=handler), start_new_session=True)
+    number = getattr(signal, name)
+    process = run_child("--", PYTHON, "-c", _WAIT.format(handler="end"), start_new_session=True)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    status, stdout, _ = ended(process)
-    assert (status, stdout) == ((5, f"got {number:d}\n") if handler == "end" else (-number, ""))
+    assert ended(process) == (5, f"got {number:d}\n", "")
 
 
 @posix
-def test_what_is_ignored_stays_ignored(run_child):
+def test_what_is_ignored_stays_ignored(bundle):
     """Under nohup, or in a shell's background, the child ignores what it would ignore without us."""
     code = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
-    child = trusted("run", "--", PYTHON, "-c", _WAIT.format(handler="end"))
+    child = trusted("run", "--cafile", bundle, "--", PYTHON, "-c", _WAIT.format(handler="end"))
     process = start([PYTHON, "-c", code, *child], start_new_session=True)
     assert process.stdout.readline() == "ignored 1\n"
     assert process.stdout.readline() == "ready\n"
@@ -195,7 +188,9 @@ _CTRL_C = b"\x03"
 @posix
 def test_ctrl_c_reaches_a_command_once_and_is_its_to_handle(bundle):
     """In a terminal the child gets it from the terminal, and we wait for what it makes of it."""
-    code = _WAIT.format(handler="lambda *_: print('got', time.sleep(0.3), flush=True)").replace("sleep(20)", "sleep(1)")
+    code = _WAIT.format(handler="lambda *_: print('got', time.sleep(0.2), flush=True)").replace(
+        "sleep(20)", "sleep(.5)"
+    )
     with Terminal(trusted("run", "--cafile", bundle, "--", PYTHON, "-c", code + "sys.exit(5)")) as terminal:
         terminal.wait_for(b"ready")
         terminal.type(_CTRL_C)
@@ -279,11 +274,6 @@ def test_pip_installs_as_a_module(pip, bundle):
     """It fails without the command, and works with it."""
     assert_distrusted(pip(PYTHON))
     assert pip(*trusted("run", "--cafile", bundle))[0] == 0
-
-
-def test_pip_refuses_another_ca(pip, other_file):
-    """It trusts what it is told, not whoever answers."""
-    assert_distrusted(pip(*trusted("run", "--cafile", other_file)))
 
 
 @pytest.mark.mitmproxy

@@ -1,8 +1,8 @@
 """What ``trusted-context run`` is told: whom to trust, what to leave unverified, which proxy, and mistakes in it."""
 
-import argparse
 import functools
 import os
+import sys
 import textwrap
 
 import material
@@ -10,6 +10,7 @@ import pytest
 from commands import FETCH, PYTHON, assert_refused, ended, run, start
 from servers import BODY, ConnectProxy, serving
 
+from trusted_context import __main__ as command
 from trusted_context import _run_command
 
 # By urllib, requests where it is installed, a thread that outlives the main one, an exit handler, a child, a worker.
@@ -97,6 +98,18 @@ def test_the_hosts_named_insecure_alone_are_not_verified(server, ca_file, other_
     assert "CERTIFICATE_VERIFY_FAILED" in stderr
 
 
+def test_an_error_that_ends_a_script_says_why(server, other_file, script):
+    """The note that a block adds to what leaves it is shown once, below the script's own traceback."""
+    status, stdout, stderr = run("--cafile", other_file, script(FETCH), server.url)
+    assert (status, stdout) == (1, "")
+    assert "runpy" not in stderr
+    assert "_run.py" not in stderr
+    last = next(number for number, line in enumerate(stderr.splitlines()) if line.startswith("urllib.error.URLError"))
+    note = "\n".join(stderr.splitlines()[last + 1 :])
+    assert note.startswith("localhost:")
+    assert note.count("presented") == 1
+
+
 def test_what_a_script_does_to_the_variables_is_its_own_matter(server, ca_file, script):
     """A script that sets a variable that the command exported, as many do, gets no warning for it."""
     code = "import os\nos.environ['REQUESTS_CA_BUNDLE'] = 'own'\ndel os.environ['SSL_CERT_FILE']\n" + FETCH
@@ -127,6 +140,20 @@ def test_where_the_store_is_no_file_no_child_is_started():
     assert_refused(ended(start(command)), "--cafile")
 
 
+@pytest.fixture
+def command_line(tmp_path, monkeypatch, capsys):
+    """A function that runs the command in this process, in a folder of its own, to the exit that refuses it."""
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(*arguments):
+        monkeypatch.setattr(sys, "argv", ["trusted-context", "run", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            command.main()
+        return caught.value.code, *capsys.readouterr()
+
+    return refuse
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -139,12 +166,11 @@ def test_where_the_store_is_no_file_no_child_is_started():
     ids=str,
 )
 @pytest.mark.parametrize("program", [["script.py"], ["--", PYTHON, "script.py"]], ids=["script", "command"])
-def test_what_cannot_be_trusted_is_a_line_and_runs_nothing(options, told, program, tmp_path):
+def test_what_cannot_be_trusted_is_a_line_and_runs_nothing(options, told, program, tmp_path, command_line):
     """A mistake in an option is one line on stderr, without a traceback, and status 2."""
     (tmp_path / "script.py").write_text("print('never')")
     (tmp_path / "page.crt").write_text("<html>Log in</html>")
-    outcome = run(*options, *program, cwd=tmp_path)
-    assert_refused(outcome, "child" if "--insecure" in options and "--" in program else told)
+    assert_refused(command_line(*options, *program), "child" if "--insecure" in options and "--" in program else told)
 
 
 def test_a_variable_that_names_nothing_is_a_line():
@@ -153,16 +179,14 @@ def test_a_variable_that_names_nothing_is_a_line():
 
 
 @pytest.mark.parametrize("program", [[], ["-m"], ["--"], [""]], ids=str)
-def test_without_a_program_there_is_nothing_to_run(program, capsys):
+def test_without_a_program_there_is_nothing_to_run(program, command_line):
     """It is said in a line, with status 2."""
-    with pytest.raises(SystemExit) as caught:
-        _run_command.main(argparse.Namespace(program=program))
-    assert_refused((caught.value.code, *capsys.readouterr()), "nothing to run")
+    assert_refused(command_line(*program), "nothing to run")
 
 
-def test_a_script_that_is_not_there_is_a_line():
+def test_a_script_that_is_not_there_is_a_line(command_line):
     """As Python itself says it, with status 2."""
-    assert_refused(run("no_such.py"), "can't open file", "no_such.py")
+    assert_refused(command_line("no_such.py"), "can't open file", "no_such.py")
 
 
 SPLITS = {
@@ -262,10 +286,11 @@ def test_a_program_goes_through_the_proxy(as_child, server, ca_file, script):
         assert len(proxy.tunnelled) == 1
 
 
-def test_no_warning_filter_hides_or_breaks_what_is_said(server, script):
+def test_no_warning_filter_hides_or_breaks_what_is_said(server, other_file, script):
     """Neither -W ignore nor -W error, which are the script's, touch the line that says what is not verified."""
     for filters in ("ignore", "error"):
+        options = ["--cafile", other_file, "--insecure", "localhost"]
         environment = os.environ | {"PYTHONWARNINGS": filters}
-        status, stdout, stderr = run("--insecure", "localhost", script(FETCH), server.url, env=environment)
+        status, stdout, stderr = run(*options, script(FETCH), server.url, env=environment)
         assert (status, stdout.strip()) == (0, BODY.decode())
         assert stderr.count("InsecureWarning") == 1

@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 
-from . import _child, _run
+from . import _child, _notes, _run
 from ._block import TrustedContext, trusted_context
 from ._bundle import BundleError
 from ._trust import parse_host
@@ -102,13 +102,17 @@ def main(arguments: argparse.Namespace) -> int:
         _set_proxy(arguments.proxy)
     if kind == "command":
         return _run_child(arguments, [name, *rest])
-    _enter_here(arguments)
-    if kind == "script":
-        _run.run_script(name, source, rest)
-    elif kind == "module":
-        _run.run_module(name, rest)
-    else:
-        _run.run_archive(name, rest)
+    block = _enter_here(arguments)
+    try:
+        if kind == "script":
+            _run.run_script(name, source, rest)
+        elif kind == "module":
+            _run.run_module(name, rest)
+        else:
+            _run.run_archive(name, rest)
+    except Exception as error:  # as it leaves the block, though the block goes on to the end of the process
+        _notes.annotate(error, block._in_force())
+        raise
     return 0
 
 
@@ -150,13 +154,14 @@ def _run_child(arguments: argparse.Namespace, command: list[str]) -> int:
     return _child.run(command, environment)
 
 
-def _enter_here(arguments: argparse.Namespace) -> None:
-    """Enter the block for the rest of this process: a script's threads and exit handlers outlive its last line."""
+def _enter_here(arguments: argparse.Namespace) -> TrustedContext:
+    """The block, entered for the rest of this process: a script's threads and exit handlers outlive its last line."""
     try:
-        _enter(arguments, export=True)
+        return _enter(arguments, export=True)
     except ValueError:
-        _enter(arguments, export=False)
+        block = _enter(arguments, export=False)
         _say("child processes will verify as ever: the operating system's store is no file that they could be given")
+        return block
 
 
 def _enter(arguments: argparse.Namespace, *, export: bool) -> TrustedContext:
