@@ -1,0 +1,73 @@
+"""The command ``trusted-context``, also as ``python -m trusted_context``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from . import _run_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Each module has add_parser(subparsers), and main(arguments), which returns the exit status.
+_COMMANDS = {"run": _run_command}
+
+_DESCRIPTION = """\
+Say which CA certificates HTTPS downloads are to trust, without changing the program that downloads."""
+
+_EXAMPLES = """\
+examples:
+  trusted-context run --cafile corp.crt train.py
+  trusted-context run --cafile corp.crt -m pip install tensorflow
+
+"trusted-context COMMAND --help" says more of a command."""
+
+
+def main() -> int:
+    """Run the command that ``sys.argv`` asks for; return its exit status.
+
+    Raises:
+        SystemExit: what was asked for is not understood (status 2), or was help or the version (status 0).
+        BaseException: whatever a script that ``run`` runs in this process ends in.
+    """
+    given = sys.argv[1:]
+    own, program = _run_command.split(given) if given[:1] == ["run"] else (given, [])
+    arguments = _parser().parse_args(own)
+    arguments.program = program
+    status: int = _COMMANDS[arguments.command].main(arguments)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trusted-context",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS.values():
+        command.add_parser(subparsers)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: what knows it takes longer to import than all else here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("trusted-context")
+        except metadata.PackageNotFoundError:  # run from its source
+            version = "(not installed)"
+        sys.stdout.write(f"trusted-context {version}\n")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
