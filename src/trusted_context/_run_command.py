@@ -111,7 +111,7 @@ def main(arguments: argparse.Namespace) -> int:
         else:
             _run.run_archive(name, rest)
     except Exception as error:  # as it leaves the block, though the block goes on to the end of the process
-        _notes.annotate(error, block._in_force())
+        _notes.annotate(error)
         raise
     return 0
 
