@@ -102,7 +102,7 @@ def main(arguments: argparse.Namespace) -> int:
         _set_proxy(arguments.proxy)
     if kind == "command":
         return _run_child(arguments, [name, *rest])
-    block = _enter_here(arguments)
+    _enter_here(arguments)
     try:
         if kind == "script":
             _run.run_script(name, source, rest)
