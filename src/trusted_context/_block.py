@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 
 from . import _bundle, _environ, _live, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from ._lock import lock
 from ._resolved import name_hosts, resolve
 from ._trust import parse_host
+from ._warning import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     R = TypeVar("R")
-
-# A warning belongs to the line that entered the block, not to the machinery in between.
-_NOT_THE_CALLER = frozenset({__package__, "asyncio", "contextlib"})
 
 
 class InsecureWarning(UserWarning):
@@ -174,9 +171,9 @@ class TrustedContext:
         if self._export and not self._local:
             resolved.exported = resolved.file()
         for problem in resolved.problems():
-            _warn(problem, UserWarning)
+            warn(problem, UserWarning)
         if self._insecure:
-            _warn(_describe_insecurity(self._insecure, local=self._local), InsecureWarning)
+            warn(_describe_insecurity(self._insecure, local=self._local), InsecureWarning)
         return resolved
 
     def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
@@ -313,13 +310,13 @@ def _leave(entry: Entry | None) -> None:
         _end(entry)
         raise
     for name in replaced:
-        _warn(
+        warn(
             f"{name} was replaced by other code while a trusted_context block was live, and is left as that code set "
             "it; it works as before the block, but that code keeps the original only through ours",
             RuntimeWarning,
         )
     for name in variables:
-        _warn(
+        warn(
             f"the environment variable {name} was changed by other code while a trusted_context block exported it, and "
             "is left as that code set it",
             RuntimeWarning,
@@ -340,13 +337,6 @@ def _place(callers: int) -> int | None:
         return id(sys._getframe(callers + 1))
     except ValueError:  # called from C, by atexit for one
         return None
-
-
-def _warn(message: str, category: type[Warning]) -> None:
-    level, frame = 1, sys._getframe()
-    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THE_CALLER:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
 
 
 def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:

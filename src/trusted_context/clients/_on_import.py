@@ -6,6 +6,8 @@ import sys
 from contextvars import ContextVar
 
 from .._lock import lock
+from .._warning import warn
+from ._patch import NotCoveredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def meet(modules: dict[str, Meet]) -> None:
         module = sys.modules.get(name)
         # One that another thread is importing just now is met at its end, by that thread or at the next entering.
         if module is not None and not getattr(module.__spec__, "_initializing", False):
-            met(module)
+            _meet_now(met, module)
 
 
 def forget(modules: dict[str, Meet]) -> None:
@@ -38,6 +40,29 @@ def forget(modules: dict[str, Meet]) -> None:
         _wanted.pop(name, None)
     if not _wanted and _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+
+
+# Libraries, by name and version, that a warning has said are not covered.
+_warned: set[tuple[str, str]] = set()
+
+
+def _meet_now(met: Meet, module: ModuleType) -> None:
+    try:
+        met(module)
+    except NotCoveredError as reason:
+        warn_not_covered(module.__name__.partition(".")[0], str(reason))
+
+
+def warn_not_covered(library: str, reason: str) -> None:
+    """Say, once for each version, that *library* is left as it is, since it is not as we know it."""
+    version = str(getattr(sys.modules.get(library), "__version__", "of unknown version"))
+    if (library, version) not in _warned:
+        _warned.add((library, version))
+        warn(
+            f"{library} {version} is not covered by trusted_context, {reason}: its connections verify as if there were "
+            "no block",
+            RuntimeWarning,
+        )
 
 
 class _Finder:
@@ -86,12 +111,13 @@ class _Once:
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
+        if module.__loader__ is self:  # not where create_module() gave one that had its own
+            module.__loader__ = self._loader
         self._loader.exec_module(module)
         with lock:
             met = _wanted.get(module.__name__)
             if met is not None:
-                met(module)
+                _meet_now(met, module)
 
 
 _finder: Any = _Finder()

@@ -5,7 +5,12 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any
+
+
+class NotCoveredError(Exception):
+    """A library in which we do not find what we know of it; says what a user needs to hear, after ``which``."""
 
 
 class Patches:
@@ -14,9 +19,25 @@ class Patches:
     def __init__(self) -> None:
         self._done: list[tuple[Any, str, object, object]] = []
 
+    @staticmethod
+    def require(module: ModuleType, *names: str) -> None:
+        """See that *module* itself has what these dotted names say, before anything is replaced.
+
+        Raises:
+            NotCoveredError: it has not, as in a version of the library that we do not know.
+        """
+        for name in names:
+            found: Any = module
+            for part in name.split("."):
+                if part not in vars(found):
+                    raise NotCoveredError(f"which finds no {name} in its {module.__name__}")
+                found = vars(found)[part]
+
     def wrap(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
         """Replace the attribute that *owner* itself (not a base class) has under *name* by what *make* makes of it."""
         original = vars(owner)[name]
+        if any(owner is known and original is ours for known, _, _, ours in self._done):
+            return  # one module that is known by two names
         ours = make(original)
         self._done.append((owner, name, original, ours))
         setattr(owner, name, ours)
@@ -33,6 +54,7 @@ class Patches:
             if now is ours:
                 setattr(owner, name, original)
             elif now is not original:
-                replaced.append(f"{owner.__module__}.{owner.__qualname__}.{name}")
+                parents = (getattr(owner, "__module__", None), getattr(owner, "__qualname__", owner.__name__))
+                replaced.append(".".join((*filter(None, parents), name)))
             self._done.pop()
         return replaced

@@ -10,16 +10,15 @@ import functools
 import os
 import ssl
 import sys
-import warnings
 import weakref
 from contextvars import ContextVar
 from types import SimpleNamespace
 
 from .. import _environ, _live
 from .._lock import lock
-from .._trust import _Context
 from . import _on_import
-from ._patch import Patches
+from ._patch import NotCoveredError, Patches
+from ._steady import LATE, steady
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,23 +56,20 @@ def restore() -> list[str]:
 
 def _meet_pool_manager(module: ModuleType) -> None:
     if not _is_covered():
-        warnings.warn(
-            f"urllib3 {_version()} is not covered by trusted_context, which needs urllib3 2: its connections and those "
-            "of requests verify as if there were no block",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return
+        raise NotCoveredError("which needs urllib3 2, for requests too")
+    _patches.require(module, "PoolManager.connection_from_context")
     _patches.wrap(module.PoolManager, "connection_from_context", _make_connection_from_context)
 
 
 def _meet_sessions(module: ModuleType) -> None:
     if _is_covered():
+        _patches.require(module, "Session.merge_environment_settings")
         _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
 
 
 def _meet_adapters(module: ModuleType) -> None:
     if _is_covered():
+        _patches.require(module, "HTTPAdapter.cert_verify", "HTTPAdapter.send")
         _patches.wrap(module.HTTPAdapter, "cert_verify", _make_cert_verify)
         if not hasattr(module.HTTPAdapter, "get_connection_with_tls_context"):
             _patches.wrap(module.HTTPAdapter, "send", _make_send)
@@ -266,52 +262,7 @@ class _Settings:
         context.minimum_version, context.maximum_version = like.minimum_version, like.maximum_version
         context.post_handshake_auth = True
         context.hostname_checks_common_name = False
-        if isinstance(context, _Context):
-            context.__class__ = _Steady
-
-
-class _Steady(_Context):
-    """A context that takes what urllib3 writes on it at every connection only where that is new and harmless.
-
-    Another thread may be starting a connection by it, and OpenSSL reads its settings without a lock.
-    """
-
-    _protocols: object = None
-    _chain: object = None
-
-    # Decided when it was built: before 2.8 urllib3 puts what is meant for the server on the proxy's context too.
-    verify_mode = property(_Context.verify_mode.fget, lambda _self, _mode: None)
-
-    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
-        protocols = tuple(alpn_protocols)
-        with lock:
-            if self._protocols != protocols:
-                super().set_alpn_protocols(alpn_protocols)
-                self._protocols = protocols
-
-    def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
-        with lock:
-            chain = (certfile, keyfile, password, *map(_state_of, filter(None, (certfile, keyfile))))
-            if self._chain != chain:
-                self._chain = None
-                super().load_cert_chain(certfile, keyfile, password)
-                self._chain = chain
-
-    def load_verify_locations(self, *_args: Any, **_kwargs: Any) -> None:
-        # An adapter that writes ca_certs on the pool it is given: neither the pin nor the block is to be widened.
-        raise ssl.SSLError(_LATE)
-
-
-_LATE = (
-    "CAs or a client certificate were set on a connection pool that a trusted_context block had given its own: pass "
-    "them as verify= and cert= (text, not Path) through requests' own adapter, or when the pool manager is made"
-)
-
-
-def _state_of(path: Any) -> tuple[int, ...]:
-    # A certificate may be renewed on disk while a block lasts.
-    status = os.stat(path)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        steady(context)
 
 
 def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -334,9 +285,9 @@ def _make_cert_verify(original: Callable[..., Any]) -> Callable[..., Any]:
         if getattr(conn, "conn_kw", {}).get("ssl_context") not in _ours:
             return original(self, conn, url, verify, cert)
         if isinstance(verify, (str, bytes, os.PathLike)) and os.fsdecode(verify) not in {"", *_defaults()}:
-            raise ssl.SSLError(_LATE)  # an adapter that chooses its pool without a look at verify
+            raise ssl.SSLError(LATE)  # an adapter that chooses its pool without a look at verify
         if cert and getattr(conn, "cert_file", None) is None:
-            raise ssl.SSLError(_LATE)  # and without one at cert: it would be left out without a word
+            raise ssl.SSLError(LATE)  # and without one at cert: it would be left out without a word
         # It would make urllib3 load certifi's bundle into our context. Its check of the client certificate's files is
         # wanted, and lands on nothing; the pool has them already.
         return original(self, SimpleNamespace(), url, verify=False, cert=cert)

@@ -1,0 +1,210 @@
+"""httpx, and its fork httpx2.
+
+A transport keeps its connections in a pool that has one SSLContext, from the moment it is made. Inside a block a
+request goes through another pool, of the block's own, that stands beside the transport's and is closed with it: so a
+client made earlier is covered, and what was opened inside stays apart from what was opened outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import weakref
+
+from .. import _live
+from .._lock import lock
+from . import _httpx_defaults, _on_import
+from ._patch import NotCoveredError, Patches
+from ._steady import steady
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from .._trust import Trust
+
+NAME = "httpx"
+
+_patches = Patches()
+
+
+def install() -> None:
+    """Meet httpx and httpx2, those that are imported and those that will be."""
+    try:
+        _on_import.meet(_SEAMS)
+    except BaseException:
+        restore()
+        raise
+
+
+def restore() -> list[str]:
+    """Put every method back where it is still ours."""
+    _on_import.forget(_SEAMS)
+    return _patches.restore()
+
+
+def _meet_library(module: ModuleType) -> None:
+    name = f"{module.__name__}._transports.default"
+    if name not in sys.modules:
+        raise NotCoveredError(f"which finds no {name}")
+
+
+def _meet_transports(module: ModuleType) -> None:
+    _patches.require(
+        module, "HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "create_ssl_context"
+    )
+    library = module.__name__.partition(".")[0]
+    wrappers: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (module.HTTPTransport, "handle_request", _make_handle_request),
+        (module.AsyncHTTPTransport, "handle_async_request", _make_handle_async_request),
+    )
+    for kind, name, make in wrappers:
+        _patches.wrap(kind, name, functools.partial(make, kind=kind, library=library))
+    make = _httpx_defaults.make_create_ssl_context
+    _patches.wrap(module, "create_ssl_context", functools.partial(make, library=library))
+
+
+_SEAMS: dict[str, Callable[[ModuleType], None]] = {
+    "httpx": _meet_library,
+    "httpx._transports.default": _meet_transports,
+    "httpx2": _meet_library,
+    "httpx2._transports.default": _meet_transports,
+}
+
+
+def _make_handle_request(original: Callable[..., Any], kind: type, library: str) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        return original(_governed(self, request, kind, library), request)
+
+    return handle_request
+
+
+def _make_handle_async_request(original: Callable[..., Any], kind: type, library: str) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        return await original(_governed(self, request, kind, library), request)
+
+    return handle_async_request
+
+
+def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
+    """The transport, or, where a block decides something, a double of it that holds a pool of the block's."""
+    entry = _live.governing()
+    pool = vars(transport).get("_pool")
+    # A pool of somebody else's making is somebody else's choice.
+    if entry is None or type(pool).__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
+        return transport
+    lacking = [name for name in _OF_A_POOL if name not in vars(pool)]
+    if lacking:
+        _on_import.warn_not_covered(library, f"which finds no {lacking[0]} in its pools")
+        return transport
+    ours = _pool_for(pool, request.url, entry.trust, library)
+    if ours is None:
+        return transport
+    # Of the library's own class: what a subclass does at the end of its life is not for one that lives for a request.
+    double: Any = object.__new__(kind)
+    vars(double).update(vars(transport), _pool=ours)
+    return double
+
+
+_OF_A_POOL = ("_ssl_context", "_http1", "_http2")
+
+
+def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
+    """The block's pool beside *pool* for this URL, or ``None`` where the block has nothing to decide."""
+    proxy: Any = getattr(pool, "_proxy_url", None)
+    decides_proxy = proxy is not None and proxy.scheme == b"https" and pool._proxy_ssl_context is None
+    decides_server = url.scheme != "http" and _httpx_defaults.is_default(pool._ssl_context, library)
+    if not (decides_proxy or decides_server):
+        return None
+    host, port = url.raw_host.decode("ascii"), url.port or 443
+    # Never shared between servers where a context is locked during the handshake (truststore's).
+    server = (host, port) if trust.native else trust.verifies(host, port)
+    beside = _beside(pool)
+    key = (trust, server if decides_server else None)
+    ours = beside.pools.get(key)
+    if ours is None:
+        changed: dict[str, ssl.SSLContext] = {}
+        if decides_server:
+            kind = _Kind((library, pool._http1, pool._http2))
+            changed["ssl_context"] = _context(trust, kind, host, port)
+        if decides_proxy:
+            # As for every proxy, HTTP/1.1 is spoken to it.
+            kind = _Kind((library, True, False))
+            changed["proxy_ssl_context"] = _context(trust, kind, proxy.host.decode("ascii"), proxy.port or 443)
+        with lock:
+            ours = beside.pools.get(key) or beside.pools.setdefault(key, _like(pool, changed))
+    return ours
+
+
+def _context(trust: Trust, kind: _Kind, host: str, port: int) -> ssl.SSLContext:
+    context = trust.shared_context(kind, host, port)
+    _httpx_defaults.tell(context, default=False)
+    return context
+
+
+class _Kind(tuple[object, ...]):
+    """A library, and the versions of HTTP that it offers by ALPN: contexts are shared by pools that offer the same."""
+
+    __slots__ = ()
+
+    def __call__(self, context: ssl.SSLContext) -> None:
+        """Let the library write that on *context* at every connection."""
+        steady(context)
+
+
+def _like(pool: Any, changed: dict[str, ssl.SSLContext]) -> Any:
+    """A pool like *pool*, empty, with what is *changed*."""
+    import inspect
+
+    # httpcore keeps each argument under its name; a proxy's user and password it keeps in proxy_headers.
+    names = inspect.signature(type(pool)).parameters
+    settings = {name: getattr(pool, f"_{name}") for name in names if hasattr(pool, f"_{name}")}
+    return type(pool)(**settings | changed)
+
+
+def _beside(pool: Any) -> _Beside:
+    is_async = hasattr(pool, "aclose")
+    name = "aclose" if is_async else "close"
+    beside = vars(pool).get(name)
+    if not isinstance(beside, _Beside):
+        with lock:
+            beside = vars(pool).get(name)
+            if not isinstance(beside, _Beside):
+                beside = (_AsyncBeside if is_async else _Beside)(pool)
+                # On the pool itself: it may be closed when no block is live, and is to take ours along when it goes.
+                setattr(pool, name, beside)
+    return beside
+
+
+class _Beside:
+    """The pools of blocks beside one of a transport's, in the place of its ``close()``, so as to be closed with it."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = weakref.ref(pool)
+        self.pools: dict[tuple[Trust, object], Any] = {}
+
+    def __call__(self) -> Any:
+        pool = self._pool()
+        with contextlib.ExitStack() as stack:
+            for ours in tuple(self.pools.values()):
+                stack.callback(ours.close)
+            if pool is not None:
+                type(pool).close(pool)
+
+
+class _AsyncBeside(_Beside):
+    """The same, of an ``aclose()``."""
+
+    async def __call__(self) -> Any:
+        pool = self._pool()
+        async with contextlib.AsyncExitStack() as stack:
+            for ours in tuple(self.pools.values()):
+                stack.push_async_callback(ours.aclose)
+            if pool is not None:
+                await type(pool).aclose(pool)
