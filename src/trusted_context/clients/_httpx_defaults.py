@@ -106,10 +106,9 @@ def _defaults(library: str) -> Iterator[_Made]:
     import certifi
 
     file = _environ.value(_environ.SSL_CERT_FILE)
-    for path in (file, None, certifi.where()):
+    for path in dict.fromkeys((file, None, certifi.where())):
         try:
-            if path or path is not file:
-                yield _made(library, path, path and _state_of(path), ssl.SSLContext)
+            yield _made(library, path, path and _state_of(path), ssl.SSLContext)
         except OSError:  # a variable that names nothing, or no store
             continue
 
