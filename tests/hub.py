@@ -27,14 +27,20 @@ def _sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def _xorb(data):
+    """Xet's container with *data* as its only chunk: version 0, both lengths in three bytes, not compressed."""
+    length = len(data).to_bytes(3, "little")
+    return b"\0" + length + b"\0" + length + data
+
+
 def _git_sha1(data):
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 class Storage(Server):
-    """The CDN: every LFS object by its SHA-256, in ranges too. It notes why handshakes failed.
+    """The CDN: every LFS object by its SHA-256; and for hf_xet the content-addressable store (CAS) of the weights.
 
-    For hf_xet it is the content-addressable store (CAS) as well, which knows no file: to have been asked is enough.
+    It notes why clients ended handshakes, by the alerts they sent (RFC 8446, 6.2).
     """
 
     def __init__(self, certificate):
@@ -49,7 +55,7 @@ class Hub(Server):
     """The Hub with the one repository.
 
     Args:
-        certificate: its certificate (trustme's).
+        certificate: its certificate (trustme's), or ``None`` for a Hub in plain HTTP.
         storage: the URL of the CDN that LFS files are redirected to.
         xet: the URL of the CAS; with it the Hub says that the weights are stored in Xet as well.
     """
@@ -59,12 +65,10 @@ class Hub(Server):
         self.endpoint = self.url.rstrip("/")
         self.storage = storage
         self.xet = xet
-        self.refusals = []
-        self.context = _Noting(self.context, self.refusals)
 
 
 class _Noting:
-    """An SSLContext that notes why a client ended the handshake, by the alert it sent (RFC 8446, 6.2)."""
+    """An SSLContext that notes why handshakes failed."""
 
     def __init__(self, context, refusals):
         self._context = context
@@ -116,8 +120,20 @@ class _StorageHandler(_Answering):
         objects = {f"/{REPOSITORY}/{_sha256(data)}": data for data in CONTENT.values()}
         if path in objects:
             self.reply(objects[path], Accept_Ranges="bytes", ETag=f'"{_sha256(objects[path])}"')
+        elif path == f"/v1/reconstructions/{_XET_HASH}":
+            self._reconstruct()
+        elif path == f"/xorbs/{_XET_HASH}":
+            self.reply(_xorb(CONTENT[WEIGHTS]))
         else:
             self.reply(b"", status=404)
+
+    def _reconstruct(self):
+        """Say where the weights are: one range of one xorb, with one chunk in it."""
+        size, chunks = len(_xorb(CONTENT[WEIGHTS])), {"start": 0, "end": 1}
+        term = {"hash": _XET_HASH, "unpacked_length": len(CONTENT[WEIGHTS]), "range": chunks}
+        place = {"url": f"{self.server.url}xorbs/{_XET_HASH}", "url_range": {"start": 0, "end": size - 1}}
+        fetch = {_XET_HASH: [place | {"range": chunks}]}
+        self.reply_json({"offset_into_first_range": 0, "terms": [term], "fetch_info": fetch})
 
 
 class _HubHandler(_Answering):
