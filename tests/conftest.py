@@ -83,7 +83,7 @@ def state():
         "https": ssl._create_default_https_context,
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
-        "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()},
+        "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()} | _functions(),
         "environ": dict(os.environ),
         "filters": list(warnings.filters),
         "meta_path": list(sys.meta_path),
@@ -100,17 +100,23 @@ _CLASSES = {
 
 # Classes of libraries that no block imports, by their modules.
 _OTHERS = {
-    "PoolManager": "urllib3.poolmanager",
-    "ProxyManager": "urllib3.poolmanager",
-    "HTTPSConnectionPool": "urllib3.connectionpool",
-    "Session": "requests.sessions",
-    "HTTPAdapter": "requests.adapters",
+    "urllib3.poolmanager": ("PoolManager", "ProxyManager"),
+    "urllib3.connectionpool": ("HTTPSConnectionPool",),
+    "requests.sessions": ("Session",),
+    "requests.adapters": ("HTTPAdapter",),
+    "httpx._transports.default": ("HTTPTransport", "AsyncHTTPTransport"),
+    "httpx2._transports.default": ("HTTPTransport", "AsyncHTTPTransport"),
 }
 
 
 def _imported():
-    modules = {name: sys.modules.get(module) for name, module in _OTHERS.items()}
-    return {f"{modules[name].__name__}.{name}": getattr(modules[name], name) for name in modules if modules[name]}
+    modules = {name: sys.modules[name] for name in _OTHERS if sys.modules.get(name)}
+    return {f"{name}.{kind}": getattr(modules[name], kind) for name in modules for kind in _OTHERS[name]}
+
+
+def _functions():
+    modules = {name: sys.modules[name] for name in _OTHERS if hasattr(sys.modules.get(name), "create_ssl_context")}
+    return {"modules": {name: module.create_ssl_context for name, module in modules.items()}}
 
 
 def assert_same(before, after):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import importlib
 import os
 import sys
 import urllib.parse
@@ -21,10 +22,16 @@ from trusted_context import trusted_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-try:
-    import requests
-except ImportError:
-    requests = None
+
+def _installed(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+requests, httpx, httpx2, trio = map(_installed, ("requests", "httpx", "httpx2", "trio"))
+_ERRORS = (OSError, urllib3.exceptions.HTTPError, *(library.HTTPError for library in (httpx, httpx2) if library))
 
 USER, PASSWORD = "user", "p@ss"
 
@@ -62,7 +69,7 @@ class Client:
         """Either "fetched", or "refused" where the server could not be verified; any other error is raised."""
         try:
             body = self.fetch(client, url, proxy)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except _ERRORS as error:
             if verify_failure(error) is None:
                 raise
             return "refused"
@@ -154,6 +161,59 @@ def _begin_by_requests(session: Any, url: str, _proxy: str | None) -> Callable[[
     return lambda: response.content
 
 
+# --- httpx and httpx2
+
+
+def _begin_by_get(library: Any, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    stack = contextlib.ExitStack()
+    response = stack.enter_context(library.stream("GET", url, timeout=20))
+
+    def read() -> bytes:
+        with stack:
+            return response.read()
+
+    return read
+
+
+def _begin_by_httpx(client: Any, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    response = client.send(client.build_request("GET", url, timeout=20), stream=True)
+
+    def read() -> bytes:
+        try:
+            return response.read()
+        finally:
+            response.close()
+
+    return read
+
+
+class _OnLoop:
+    """An asynchronous client on an event loop of its own, whose calls run in the context of their caller."""
+
+    def __init__(self, client: Any, backend: str) -> None:
+        from anyio.from_thread import start_blocking_portal
+
+        self._client = client
+        self._loop = contextlib.ExitStack()
+        self._call = self._loop.enter_context(start_blocking_portal(backend)).call
+
+    def begin(self, url: str, _proxy: str | None) -> Callable[[], bytes]:
+        request = self._client.build_request("GET", url, timeout=20)
+        response = self._call(lambda: self._client.send(request, stream=True))
+
+        def read() -> bytes:
+            try:
+                return self._call(response.aread)
+            finally:
+                self._call(response.aclose)
+
+        return read
+
+    def close(self) -> None:
+        with self._loop:
+            self._call(self._client.aclose)
+
+
 _URLLIB = (
     Client(
         "`urllib.request.urlopen`, `urlretrieve`: torchvision, torch.hub, torchaudio, scikit-learn, Keras, pandas, ...",
@@ -210,8 +270,34 @@ _REQUESTS = (
     ),
 )
 
+
+def _of_httpx(library: Any) -> tuple[Client, ...]:
+    name = library.__name__
+    gets = Client(f"`{name}.get`, `{name}.stream`", lambda _proxy: library, _begin_by_get)
+    client = Client(
+        f"`{name}.Client`",
+        lambda _proxy: library.Client(),
+        _begin_by_httpx,
+        lambda client: client.close(),
+        keeps=True,
+    )
+    by_asyncio = _asynchronous(f"`{name}.AsyncClient`", library, "asyncio")
+    by_trio = _asynchronous(f"`{name}.AsyncClient` under trio", library, "trio")
+    if library is httpx2:
+        return (client, by_asyncio)
+    return (gets, client, by_asyncio, *((by_trio,) if trio else ()))
+
+
+def _asynchronous(name: str, library: Any, backend: str) -> Client:
+    return Client(
+        name, lambda _proxy: _OnLoop(library.AsyncClient(), backend), _OnLoop.begin, _OnLoop.close, keeps=True
+    )
+
+
+_HTTPX = tuple(row for library in (httpx, httpx2) if library for row in _of_httpx(library))
+
 # A row each: what else a block may cover is added here.
-CLIENTS = (*_URLLIB, *_URLLIB3, *(_REQUESTS if requests else ()))
+CLIENTS = (*_URLLIB, *_URLLIB3, *(_REQUESTS if requests else ()), *_HTTPX)
 
 
 @dataclass(frozen=True)

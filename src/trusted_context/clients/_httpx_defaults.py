@@ -12,13 +12,14 @@ import ssl
 import sys
 import weakref
 
-from .. import _environ, _live
+from .. import _environ, _live, _stores
 from .._lock import lock
 from .._trust import _Context
+from . import _folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
 # Whether a context is nobody's choice, as it was told when it was made.
@@ -43,7 +44,8 @@ def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     looks = _looks(context)
     seen = _seen.get(context)
     if seen is None or seen[0] != looks:
-        seen = looks, any(_equal(context, made) for made in _defaults(library))
+        default = any(made.equals(context) for made in _defaults(library))
+        seen = _looks(context), default
         with lock:
             _seen[context] = seen
     return seen[1]
@@ -87,62 +89,84 @@ def _is_exported() -> bool:
 
 
 def _make_of_environment(library: str) -> ssl.SSLContext | None:
-    """The context that the user's own variables stand for, if they are set; both libraries heed the file first."""
-    file = _environ.value(_environ.SSL_CERT_FILE)
-    folder = None if file else _environ.value(_environ.SSL_CERT_DIR)
+    """The context that the user's own variables stand for, if they are set."""
+    file, folder = _named_by_environment()
     return _make(library, file, folder) if file or folder else None
 
 
+def _named_by_environment() -> tuple[str | None, str | None]:
+    # Both libraries heed the file alone where both are set.
+    file = _environ.value(_environ.SSL_CERT_FILE)
+    return file, None if file else _environ.value(_environ.SSL_CERT_DIR)
+
+
 def _make(library: str, file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The context that *library* makes of a file or folder, or of its own accord where both are ``None``."""
     config: Any = sys.modules[f"{library}._config"]
-    if hasattr(config, "SSLConfig"):  # httpx up to 0.27 puts settings of its own on every context
-        context: ssl.SSLContext = config.create_ssl_context(verify=file or folder, trust_env=False)
-        return context
-    return ssl.create_default_context(cafile=file, capath=folder)
+    if not (file or folder):
+        context: ssl.SSLContext = config.create_ssl_context(trust_env=False)
+    elif hasattr(config, "SSLConfig"):  # httpx up to 0.27 puts settings of its own on every context
+        context = config.create_ssl_context(verify=file or folder, trust_env=False)
+    else:
+        context = ssl.create_default_context(cafile=file, capath=folder)
+    return context
 
 
 def _defaults(library: str) -> Iterator[_Made]:
-    """What *library* makes by itself, here and now, the cheapest first."""
+    """What *library* makes by itself, here and now, that of the environment first."""
     import certifi
 
-    file = _environ.value(_environ.SSL_CERT_FILE)
-    for path in dict.fromkeys((file, None, certifi.where())):
+    for file, folder in dict.fromkeys((_named_by_environment(), (None, None), (certifi.where(), None))):
+        folders = (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
         try:
-            yield _made(library, path, path and _state_of(path), ssl.SSLContext)
+            # The class is another one while truststore is injected.
+            yield _made(library, file, folder, ssl.SSLContext, tuple(map(_state_of, (file, *folders))))
         except OSError:  # a variable that names nothing, or no store
             continue
 
 
-class _Made:
-    """What there is to see of a context that the library made by itself."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.looks = _looks(context)
-        self.ciphers = _ciphers(context)
-        self.authorities = _authorities(context)
-
-
 @functools.lru_cache(maxsize=8)
-def _made(library: str, file: str | None, _state: object, _class: object) -> _Made:
-    if file is None:
-        config: Any = sys.modules[f"{library}._config"]
-        return _Made(config.create_ssl_context(trust_env=False))
-    return _Made(_make(library, file, None))
+def _made(library: str, file: str | None, folder: str | None, _class: object, _state: object) -> _Made:
+    folders = (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
+    return _Made(_make(library, file, folder), [der for path in folders for der in _stores.read_hashed(path)])
 
 
-def _state_of(path: str) -> tuple[int, ...]:
+def _state_of(path: str | None) -> tuple[int, ...]:
+    if not path or not os.path.exists(path):
+        return ()
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _equal(context: ssl.SSLContext, made: _Made) -> bool:
-    # What OpenSSL looks for in a folder cannot be seen: without any CA a context may be a pin of such a one.
-    return (
-        _looks(context) == made.looks
-        and bool(made.authorities or _is_native(context))
-        and _ciphers(context) == made.ciphers
-        and _authorities(context) == made.authorities
-    )
+class _Made:
+    """What there is to see of a context that the library made by itself, what it finds in a folder included.
+
+    Args:
+        context: that context.
+        in_folder: what is in the folder that it may read.
+    """
+
+    def __init__(self, context: ssl.SSLContext, in_folder: Collection[bytes]) -> None:
+        shown = _authorities(context)
+        _folders.reveal(_inner(context), [der for der in in_folder if der not in shown])
+        self._looks = _looks(context)
+        self._ciphers = _ciphers(context)
+        self._authorities = _authorities(context)
+        self._in_folder = tuple(self._authorities - shown)
+
+    def equals(self, context: ssl.SSLContext) -> bool:
+        """Whether *context* has the same settings, and trusts the same CAs and no others."""
+        if _settings(context) != self._looks[0] or _ciphers(context) != self._ciphers:
+            return False
+        shown = _authorities(context)
+        hidden = [der for der in self._in_folder if der not in shown]
+        if hidden and shown <= self._authorities:
+            _folders.reveal(_inner(context), hidden[:1])
+            if hidden[0] in _authorities(context):
+                _folders.reveal(_inner(context), hidden[1:])
+        # One that shows no CA after all may be a pin of a folder, but for those that leave it to the system.
+        trusts_something = self._authorities or _is_native(context)
+        return bool(trusts_something) and _authorities(context) == self._authorities and _looks(context) == self._looks
 
 
 _SETTINGS = (
@@ -161,10 +185,13 @@ _SETTINGS = (
 )
 
 
-def _looks(context: ssl.SSLContext) -> tuple[object, ...]:
+def _looks(context: ssl.SSLContext) -> tuple[tuple[object, ...], dict[str, int]]:
+    return _settings(context), _inner(context).cert_store_stats()
+
+
+def _settings(context: ssl.SSLContext) -> tuple[object, ...]:
     inner = _inner(context)
-    stored = inner.cert_store_stats()
-    return (type(context), *(getattr(inner, name) for name in _SETTINGS), *stored.values())
+    return (type(context), *(getattr(inner, name) for name in _SETTINGS))
 
 
 def _ciphers(context: ssl.SSLContext) -> list[object]:

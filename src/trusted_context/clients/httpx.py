@@ -96,10 +96,11 @@ def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
     """The transport, or, where a block decides something, a double of it that holds a pool of the block's."""
     entry = _live.governing()
     pool = vars(transport).get("_pool")
+    kind_of_pool: Any = type(pool)
     # A pool of somebody else's making is somebody else's choice.
-    if entry is None or type(pool).__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
+    if entry is None or kind_of_pool.__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
         return transport
-    lacking = [name for name in _OF_A_POOL if name not in vars(pool)]
+    lacking = [name for name in (*_SETTINGS, *_parameters(kind_of_pool)) if f"_{name}" not in vars(pool)]
     if lacking:
         _on_import.warn_not_covered(library, f"which finds no {lacking[0]} in its pools")
         return transport
@@ -112,7 +113,17 @@ def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
     return double
 
 
-_OF_A_POOL = ("_ssl_context", "_http1", "_http2")
+# What decides which context a pool needs.
+_SETTINGS = ("ssl_context", "http1", "http2")
+
+
+@functools.lru_cache(maxsize=16)
+def _parameters(kind: Any) -> tuple[str, ...]:
+    """What a pool of this class is made with, each of which it keeps under its name with an underscore before it."""
+    import inspect
+
+    # The user and password for a proxy it keeps as one of proxy_headers.
+    return tuple(name for name in inspect.signature(kind).parameters if name != "proxy_auth")
 
 
 def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
@@ -160,12 +171,11 @@ class _Kind(tuple[object, ...]):
 
 def _like(pool: Any, changed: dict[str, ssl.SSLContext]) -> Any:
     """A pool like *pool*, empty, with what is *changed*."""
-    import inspect
-
-    # httpcore keeps each argument under its name; a proxy's user and password it keeps in proxy_headers.
-    names = inspect.signature(type(pool)).parameters
-    settings = {name: getattr(pool, f"_{name}") for name in names if hasattr(pool, f"_{name}")}
-    return type(pool)(**settings | changed)
+    kind: Any = type(pool)
+    settings = {name: getattr(pool, f"_{name}") for name in _parameters(kind)}
+    if hasattr(pool, "_proxy_auth"):  # a SOCKS proxy's, which has no headers
+        settings["proxy_auth"] = pool._proxy_auth
+    return kind(**settings | changed)
 
 
 def _beside(pool: Any) -> _Beside:
