@@ -14,7 +14,7 @@ _MATRIX = ("tests/test_matrix.py", "tests/test_on_import.py")
 _OWN = {
     "requests": ("requests*", "urllib3*"),
     "httpx": ("httpx*",),
-    "aiohttp": ("aiohttp*",),
+    "aiohttp": ("aiohttp*", "fsspec*"),
     "hub": ("huggingface_hub", "hf_xet"),
 }
 
@@ -31,16 +31,12 @@ def requests(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
-@_versions(oldest="httpx[http2,socks]==0.27.0 trio", newest="httpx[http2,socks] trio")
+@_versions(
+    oldest="httpx[http2,socks]==0.27.0 httpx2[http2,socks]==2.0.0 trio",
+    newest="httpx[http2,socks] httpx2[http2,socks] trio",
+)
 def httpx(session: nox.Session, pins: str) -> None:
-    """The client of many SDKs, and of huggingface_hub 1."""
-    _test(session, pins, _OWN["httpx"], *_MATRIX)
-
-
-@nox.session
-@_versions(oldest="httpx2[http2,socks]==2.0.0 trio", newest="httpx2[http2,socks] trio")
-def httpx2(session: nox.Session, pins: str) -> None:
-    """Its fork, the client of huggingface_hub 2."""
+    """The client of many SDKs and of huggingface_hub 1, and its fork, that of huggingface_hub 2."""
     _test(session, pins, _OWN["httpx"], *_MATRIX)
 
 

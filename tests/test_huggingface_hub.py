@@ -210,7 +210,7 @@ def test_a_local_block_does_not_reach_the_threads_of_snapshot_download(hub, stor
         storage.requests.clear()
         assert fails(download_snapshot, hub, new_folder())
         assert not storage.requests
-        assert any("/tree/" in request for request in hub.requests)
+        assert any("/api/models/" in request for request in hub.requests)
 
 
 def test_its_async_client_is_covered(hub, ca_file):
