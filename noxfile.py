@@ -41,7 +41,7 @@ def httpx(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
-@_versions(oldest="aiohttp==3.9.0 fsspec", newest="aiohttp fsspec")
+@_versions(oldest="aiohttp==3.11.0 fsspec", newest="aiohttp fsspec")
 def aiohttp(session: nox.Session, pins: str) -> None:
     """The client of fsspec and gcsfs."""
     _test(session, pins, _OWN["aiohttp"], *_MATRIX)

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import itertools
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -240,6 +242,17 @@ def test_it_goes_through_a_proxy_with_a_password(hub, storage, ca_file, new_fold
             assert download_snapshot(hub, new_folder()) == CONTENT
         assert set(proxy.tunnelled) == {f"localhost:{hub.server_port}", f"127.0.0.1:{storage.server_port}"}
         assert fails(download, hub, new_folder())
+
+
+def test_its_command_follows_with_the_blocks_environment(hub, ca_file, new_folder):
+    """As ``!hf download`` in a notebook does under ``export=True``."""
+    folder = new_folder()
+    command = [sys.executable, "-c", "from huggingface_hub.cli.hf import main; main()", "download", REPOSITORY]
+    settings = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder), "HF_HUB_DISABLE_XET": "1"}
+    settings["HF_HUB_DISABLE_UPDATE_CHECK"] = settings["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    environment = trusted_context(ca_file).environment() | settings
+    subprocess.run([*command, WEIGHTS], env=environment, capture_output=True, timeout=50, check=True)
+    assert [path.read_bytes() for path in folder.rglob(WEIGHTS)] == [CONTENT[WEIGHTS]]
 
 
 def cached_file(hub, folder, name, **options):
