@@ -14,7 +14,7 @@ import weakref
 
 from .. import _environ, _live, _stores
 from .._lock import lock
-from .._trust import _Context
+from .._trust import _Context, _TrueSSLContext
 from . import _folders
 
 TYPE_CHECKING = False
@@ -22,25 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
-# Whether a context is nobody's choice, as it was told when it was made.
-_told: weakref.WeakKeyDictionary[ssl.SSLContext, bool] = weakref.WeakKeyDictionary()
+# Whether a context is nobody's choice, as it was told when it was made, with its settings then.
+_told: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
 # The same, as its looks said, with what these were.
 _seen: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
 
 
 def tell(context: ssl.SSLContext, *, default: bool) -> None:
     """Remember whether *context* is nobody's choice."""
-    with lock:
-        _told[context] = default
+    if _is_known_kind(context):
+        with lock:
+            _told[context] = _settings(context), default
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     """Whether nobody chose this context of a transport of *library*'s; where that cannot be known, somebody did."""
     if context is None:
         return True
+    if not _is_known_kind(context):
+        return False
     told = _told.get(context)
     if told is not None:
-        return told
+        return told[1] and told[0] == _settings(context)
     looks = _looks(context)
     seen = _seen.get(context)
     if seen is None or seen[0] != looks:
@@ -117,18 +120,22 @@ def _defaults(library: str) -> Iterator[_Made]:
     import certifi
 
     for file, folder in dict.fromkeys((_named_by_environment(), (None, None), (certifi.where(), None))):
-        folders = (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
         try:
             # The class is another one while truststore is injected.
-            yield _made(library, file, folder, ssl.SSLContext, tuple(map(_state_of, (file, *folders))))
+            state = tuple(map(_state_of, (file, *_folders_read(file, folder))))
+            yield _made(library, file, folder, ssl.SSLContext, state)
         except OSError:  # a variable that names nothing, or no store
             continue
 
 
+def _folders_read(file: str | None, folder: str | None) -> list[str]:
+    """Where OpenSSL may look for what a context made of these does not show; of its own accord it has a folder too."""
+    return [] if file else (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
+
+
 @functools.lru_cache(maxsize=8)
 def _made(library: str, file: str | None, folder: str | None, _class: object, _state: object) -> _Made:
-    folders = (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
-    return _Made(_make(library, file, folder), [der for path in folders for der in _stores.read_hashed(path)])
+    return _Made(_make(library, file, folder), _folders_read(file, folder))
 
 
 def _state_of(path: str | None) -> tuple[int, ...]:
@@ -139,34 +146,41 @@ def _state_of(path: str | None) -> tuple[int, ...]:
 
 
 class _Made:
-    """What there is to see of a context that the library made by itself, what it finds in a folder included.
+    """A context that the library made by itself, to compare others with.
 
     Args:
         context: that context.
-        in_folder: what is in the folder that it may read.
+        folders: where it may look for what it does not show.
     """
 
-    def __init__(self, context: ssl.SSLContext, in_folder: Collection[bytes]) -> None:
-        shown = _authorities(context)
-        _folders.reveal(_inner(context), [der for der in in_folder if der not in shown])
+    def __init__(self, context: ssl.SSLContext, folders: Collection[str]) -> None:
+        self._context = context
+        self._folders = () if _is_native(context) else folders
         self._looks = _looks(context)
         self._ciphers = _ciphers(context)
-        self._authorities = _authorities(context)
-        self._in_folder = tuple(self._authorities - shown)
+        self._shown = _authorities(context)
 
     def equals(self, context: ssl.SSLContext) -> bool:
         """Whether *context* has the same settings, and trusts the same CAs and no others."""
         if _settings(context) != self._looks[0] or _ciphers(context) != self._ciphers:
             return False
         shown = _authorities(context)
-        hidden = [der for der in self._in_folder if der not in shown]
-        if hidden and shown <= self._authorities:
-            _folders.reveal(_inner(context), hidden[:1])
+        if shown == self._shown and (shown or _is_native(context)) and _looks(context) == self._looks:
+            return True
+        # What shows no CA may be a pin of a folder: so that is looked into.
+        hidden = [der for der in self._in_folders if der not in shown]
+        if hidden and shown <= self._shown | self._in_folders:
+            _folders.reveal(context, hidden[:1])
             if hidden[0] in _authorities(context):
-                _folders.reveal(_inner(context), hidden[1:])
-        # One that shows no CA after all may be a pin of a folder, but for those that leave it to the system.
-        trusts_something = self._authorities or _is_native(context)
-        return bool(trusts_something) and _authorities(context) == self._authorities and _looks(context) == self._looks
+                _folders.reveal(context, hidden[1:])
+        same = _authorities(context) == self._shown | self._in_folders and _looks(context) == _looks(self._context)
+        return same and bool(self._in_folders)
+
+    @functools.cached_property
+    def _in_folders(self) -> frozenset[bytes]:
+        found = {der for path in self._folders for der in _stores.read_hashed(path)} - self._shown
+        _folders.reveal(self._context, found)
+        return _authorities(self._context) - self._shown
 
 
 _SETTINGS = (
@@ -180,8 +194,6 @@ _SETTINGS = (
     "hostname_checks_common_name",
     "post_handshake_auth",
     "security_level",
-    "sslsocket_class",
-    "sslobject_class",
 )
 
 
@@ -191,7 +203,9 @@ def _looks(context: ssl.SSLContext) -> tuple[tuple[object, ...], dict[str, int]]
 
 def _settings(context: ssl.SSLContext) -> tuple[object, ...]:
     inner = _inner(context)
-    return (type(context), *(getattr(inner, name) for name in _SETTINGS))
+    # truststore's are of each context's own.
+    classes = () if _is_native(context) else (context.sslsocket_class, context.sslobject_class)
+    return (type(context), *classes, *(getattr(inner, name) for name in _SETTINGS))
 
 
 def _ciphers(context: ssl.SSLContext) -> list[object]:
@@ -206,7 +220,10 @@ def _is_native(context: ssl.SSLContext) -> bool:
     return type(context).__module__.partition(".")[0] == "truststore"
 
 
-def _inner(context: ssl.SSLContext) -> ssl.SSLContext:
-    # truststore's class answers none of these questions itself.
-    inner: ssl.SSLContext = getattr(context, "_ctx", context) if _is_native(context) else context
-    return inner
+def _is_known_kind(context: ssl.SSLContext) -> bool:
+    return isinstance(_inner(context), _TrueSSLContext)
+
+
+def _inner(context: ssl.SSLContext) -> Any:
+    # truststore's class answers no question about itself.
+    return getattr(context, "_ctx", None) if _is_native(context) else context

@@ -10,7 +10,8 @@ from .._trust import _Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Self
 
 LATE = (
     "CAs or a client certificate were set on a connection pool that a trusted_context block had given its own: pass "
@@ -54,6 +55,36 @@ class _Steady(_Context):
     def load_verify_locations(self, *_args: Any, **_kwargs: Any) -> None:
         # An adapter that writes ca_certs on the pool it is given: neither the pin nor the block is to be widened.
         raise ssl.SSLError(LATE)
+
+
+class OnePerConnection(_Context):
+    """Stands for a new context of *make*'s at each connection; by itself it trusts nobody.
+
+    For those of truststore, which are locked during a handshake: shared, one stalled server would hold up all others.
+    """
+
+    _protocols: tuple[str, ...] = ()
+
+    def __new__(cls, _make: Callable[[], ssl.SSLContext]) -> Self:
+        made: Self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        return made
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self._make = make
+
+    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
+        self._protocols = tuple(alpn_protocols)
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        return self._new().wrap_socket(*args, **kwargs)
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        return self._new().wrap_bio(*args, **kwargs)
+
+    def _new(self) -> ssl.SSLContext:
+        context = self._make()
+        context.set_alpn_protocols(self._protocols)
+        return context
 
 
 def _state_of(path: Any) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from .. import _live
 from .._lock import lock
 from . import _httpx_defaults, _on_import
 from ._patch import NotCoveredError, Patches
-from ._steady import steady
+from ._steady import OnePerConnection, steady
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,18 +76,20 @@ _SEAMS: dict[str, Callable[[ModuleType], None]] = {
 }
 
 
-def _make_handle_request(original: Callable[..., Any], kind: type, library: str) -> Callable[..., Any]:
+def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def handle_request(self: Any, request: Any) -> Any:
-        return original(_governed(self, request, kind, library), request)
+        transport = _governed(self, request, kind, library)
+        return original.__get__(transport, kind)(request)  # other code may have left more than a function there
 
     return handle_request
 
 
-def _make_handle_async_request(original: Callable[..., Any], kind: type, library: str) -> Callable[..., Any]:
+def _make_handle_async_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: Any) -> Any:
-        return await original(_governed(self, request, kind, library), request)
+        transport = _governed(self, request, kind, library)
+        return await original.__get__(transport, kind)(request)
 
     return handle_async_request
 
@@ -134,10 +136,8 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
     if not (decides_proxy or decides_server):
         return None
     host, port = url.raw_host.decode("ascii"), url.port or 443
-    # Never shared between servers where a context is locked during the handshake (truststore's).
-    server = (host, port) if trust.native else trust.verifies(host, port)
     beside = _beside(pool)
-    key = (trust, server if decides_server else None)
+    key = (trust, trust.verifies(host, port) if decides_server else None)
     ours = beside.pools.get(key)
     if ours is None:
         changed: dict[str, ssl.SSLContext] = {}
@@ -154,7 +154,10 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
 
 
 def _context(trust: Trust, kind: _Kind, host: str, port: int) -> ssl.SSLContext:
-    context = trust.shared_context(kind, host, port)
+    if trust.native and trust.verifies(host, port):
+        context: ssl.SSLContext = OnePerConnection(lambda: trust.new_context(host, port))
+    else:
+        context = trust.shared_context(kind, host, port)
     _httpx_defaults.tell(context, default=False)
     return context
 
@@ -197,7 +200,7 @@ class _Beside:
 
     def __init__(self, pool: Any) -> None:
         self._pool = weakref.ref(pool)
-        self.pools: dict[tuple[Trust, object], Any] = {}
+        self.pools: dict[tuple[Trust, bool | None], Any] = {}
 
     def __call__(self) -> Any:
         pool = self._pool()

@@ -1,0 +1,373 @@
+"""Whose trust a client of httpx or httpx2 has: what was chosen for it, what was not, and what it keeps."""
+
+import os
+import ssl
+import sys
+import types
+
+import certifi
+import pytest
+import trustme
+import truststore
+from material import hashed_name
+from servers import BODY, KeepAliveHandler, Server, asking_for_certificates, fails, serving, verify_failure, write_ca
+
+from trusted_context import _stores, trusted_context
+from trusted_context.clients import _folders, _httpx_defaults
+
+httpx = pytest.importorskip("httpx")
+httpx2 = pytest.importorskip("httpx2")
+
+by_library = pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+by_moment = pytest.mark.parametrize("moment", ["before", "inside"])
+# httpx deprecates what it still accepts.
+accepted = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+
+
+def fetch(url, library=httpx, **settings):
+    """What the URL holds, through a client made with *settings* and closed at once."""
+    with library.Client(timeout=20, **settings) as made:
+        return made.get(url).content
+
+
+@pytest.fixture
+def folder_of(tmp_path):
+    """Makes a folder in which OpenSSL finds the certificates of these files."""
+
+    def make(name, *files):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in files:
+            (folder / hashed_name(file)).write_bytes(file.read_bytes())
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def given(ca_file, other_file, folder_of, monkeypatch):
+    """The CA's file, the other's, folders of such, and the environment to name them in."""
+    return types.SimpleNamespace(ca_file=ca_file, other_file=other_file, folder_of=folder_of, setenv=monkeypatch.setenv)
+
+
+@pytest.fixture
+def identity(ca, tmp_path):
+    """A file with a client certificate and its key."""
+    path = tmp_path / "identity.pem"
+    ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(path)
+    return str(path)
+
+
+# --- explicit trust
+
+
+PINS = {
+    "context": lambda file, _folder_of: ssl.create_default_context(cafile=file),
+    "context on a folder": lambda file, folder_of: ssl.create_default_context(capath=folder_of("pin", file)),
+    "bare context on a folder": lambda file, folder_of: _bare_context(folder_of("pin", file)),
+    "path": lambda file, _folder_of: str(file),
+    "path of a folder": lambda file, folder_of: str(folder_of("pin", file)),
+}
+
+
+def _bare_context(folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(capath=folder)
+    return context
+
+
+@accepted
+@by_library
+@by_moment
+@pytest.mark.parametrize("pin", PINS.values(), ids=PINS)
+def test_a_pin_is_never_undone(pin, moment, library, server, given):
+    """A client whose CAs were chosen trusts these and no others inside, whenever it was made."""
+    verify = pin(given.other_file, given.folder_of)
+    before = library.Client(verify=verify, timeout=20)
+    with trusted_context(given.ca_file):
+        made = before if moment == "before" else library.Client(verify=verify, timeout=20)
+        fails(made.get, server.url)
+    before.close()
+    made.close()
+    verify = ssl.create_default_context(cafile=given.ca_file)
+    with trusted_context(given.other_file), library.Client(verify=verify, timeout=20) as chosen:
+        assert chosen.get(server.url).content == BODY
+
+
+@by_library
+@by_moment
+def test_a_caller_who_verifies_nothing_keeps_that(moment, library, server, other_file):
+    """verify=False is a choice like any."""
+    before = library.Client(verify=False, timeout=20)
+    with trusted_context(other_file), library.Client(verify=False, timeout=20) as inside:
+        assert (before if moment == "before" else inside).get(server.url).content == BODY
+    before.close()
+
+
+@accepted
+@by_library
+def test_a_client_certificate_is_kept_with_the_trust_beside_it(library, ca, identity, given):
+    """cert=, given inside a block to a client that is otherwise a default one, is presented: that client is chosen."""
+    given.setenv("SSL_CERT_FILE", str(given.ca_file))
+    with serving(asking_for_certificates(ca)) as asking, trusted_context(given.other_file):
+        assert fetch(asking.url, library, cert=identity) == b"client@corp.test"
+        fails(fetch, asking.url, library)
+        presenting = ssl.create_default_context(cafile=given.ca_file)
+        assert fetch(asking.url, library, verify=presenting, cert=identity) == b"client@corp.test"
+
+
+CHANGES = {
+    "flags": lambda context: setattr(context, "verify_flags", context.verify_flags | ssl.VERIFY_CRL_CHECK_LEAF),
+    "versions": lambda context: setattr(context, "minimum_version", ssl.TLSVersion.TLSv1_3),
+    "ciphers": lambda context: context.set_ciphers("ECDHE+AESGCM"),
+    "host name": lambda context: setattr(context, "check_hostname", False),
+    "options": lambda context: setattr(context, "options", context.options | ssl.OP_NO_TICKET),
+    "sockets": lambda context: setattr(context, "sslsocket_class", type("Own", (ssl.SSLSocket,), {})),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_context_with_settings_of_its_own_was_chosen(change, ca_file, other_file, monkeypatch):
+    """The environment's CAs, but another setting: the context is somebody's choice; as it was, it is nobody's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+    same, changed, wider = (ssl.create_default_context(cafile=other_file) for _ in range(3))
+    change(changed)
+    wider.load_verify_locations(ca_file)
+    assert [_httpx_defaults.is_default(each, "httpx") for each in (same, changed, wider)] == [True, False, False]
+
+
+def test_what_is_chosen_later_is_chosen(ca_file, other_file, monkeypatch):
+    """A context that was a default when it was first looked at is looked at again once it was changed."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+    first, second = (ssl.create_default_context(cafile=other_file) for _ in range(2))
+    assert _httpx_defaults.is_default(first, "httpx")
+    assert _httpx_defaults.is_default(second, "httpx")
+    first.load_verify_locations(ca_file)
+    second.check_hostname = False
+    assert not _httpx_defaults.is_default(first, "httpx")
+    assert not _httpx_defaults.is_default(second, "httpx")
+
+
+def test_what_is_no_context_of_pythons_was_chosen(server, ca_file):
+    """A context of another make, such as pyOpenSSL's, is a choice; so is a default changed by hand later."""
+    assert not _httpx_defaults.is_default(object(), "httpx")
+    with trusted_context(ca_file), httpx.Client(timeout=20) as made:
+        assert made.get(server.url).content == BODY
+        made._transport._pool._ssl_context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        fails(made.get, server.url)
+
+
+def test_a_subset_of_what_is_trusted_by_default_was_chosen(ca, other_ca, tmp_path, given):
+    """A context with some of the environment's CAs, or none, or a subclass with all of them, is a choice."""
+    both = tmp_path / "both.pem"
+    both.write_bytes(ca.cert_pem.bytes() + other_ca.cert_pem.bytes())
+    given.setenv("SSL_CERT_FILE", str(both))
+    assert _httpx_defaults.is_default(ssl.create_default_context(cafile=both), "httpx")
+    assert not _httpx_defaults.is_default(ssl.create_default_context(cafile=given.ca_file), "httpx")
+    assert not _httpx_defaults.is_default(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "httpx")
+    own = type("Own", (ssl.SSLContext,), {})(ssl.PROTOCOL_TLS_CLIENT)
+    own.load_verify_locations(both)
+    assert not _httpx_defaults.is_default(own, "httpx")
+
+
+# --- what is nobody's choice
+
+
+@by_library
+def test_certifis_bundle_and_the_librarys_default_are_no_choice(library, server, ca_file):
+    """A client made before a block with its library's default, or with certifi's bundle by hand, is covered."""
+    for settings in ({}, {"trust_env": False}, {"verify": ssl.create_default_context(cafile=certifi.where())}):
+        with library.Client(timeout=20, **settings) as made, trusted_context(ca_file):
+            assert made.get(server.url).content == BODY
+
+
+@by_library
+@by_moment
+def test_a_folder_that_the_environment_names_is_no_choice(moment, library, server, given):
+    """A client that reads SSL_CERT_DIR is covered, whenever it was made; one on a part of that folder was chosen."""
+    third = write_ca(trustme.CA(organization_name="Third"), given.other_file.with_name("third.pem"))
+    folder = given.folder_of("theirs", given.other_file, third)
+    given.setenv("SSL_CERT_DIR", str(folder))
+    part = ssl.create_default_context(capath=given.folder_of("part", third))
+    before, pinned = library.Client(timeout=20), library.Client(verify=part, timeout=20)
+    with before, pinned, trusted_context(given.ca_file), library.Client(timeout=20) as inside:
+        assert (before if moment == "before" else inside).get(server.url).content == BODY
+        fails(pinned.get, server.url)
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="there the system verifies for httpx2")
+def test_a_system_store_that_is_a_folder_is_no_choice(server, ca_file, other_file, folder_of, monkeypatch):
+    """Where OpenSSL's store is a folder alone, as on Ubuntu, a client of httpx2 made before a block is covered."""
+    folder = folder_of("store", other_file)
+    paths = ssl.get_default_verify_paths()._replace(openssl_cafile="", openssl_capath=str(folder))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    pinned = _bare_context(folder_of("pin", ca_file))
+    with httpx2.Client(timeout=20) as made, httpx2.Client(verify=pinned, timeout=20) as chosen:
+        assert made._transport._pool._ssl_context.cert_store_stats()["x509"] == 0
+        with trusted_context(ca_file):
+            assert made.get(server.url).content == BODY
+        fails(made.get, server.url)
+        with trusted_context(other_file):
+            assert chosen.get(server.url).content == BODY
+
+
+def test_a_context_shows_what_it_finds_in_a_folder(ca, other_ca, ca_file, other_file, folder_of):
+    """Asked for certificates, a context shows those that are in its folder, and trusts no more than before."""
+    ders = [ssl.PEM_cert_to_DER_cert(each.cert_pem.bytes().decode()) for each in (ca, other_ca)]
+    context = _bare_context(folder_of("one", ca_file))
+    _folders.reveal(context, ders)
+    assert context.get_ca_certs(binary_form=True) == ders[:1]
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context = _bare_context(folder_of("other", other_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    _folders.reveal(context, ders)
+    assert context.get_ca_certs() == []
+
+
+@by_library
+def test_the_block_beats_an_environment_that_names_nothing(library, server, ca_file, tmp_path, monkeypatch):
+    """With a dangling SSL_CERT_FILE a client cannot be made; inside a block it can, and trusts nobody after it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(FileNotFoundError):
+        library.Client()
+    with trusted_context(ca_file):
+        made = library.Client(timeout=20)
+        assert made.get(server.url).content == BODY
+        with pytest.raises(OSError, match=r"lib|No such file"):
+            library.Client(cert=str(tmp_path / "missing.pem"))
+    fails(made.get, server.url)
+    made.close()
+
+
+def test_a_pool_that_was_given_no_context_is_covered(server, ca_file):
+    """A pool of httpcore's own that other code put in the place of the transport's has its default: no choice."""
+    import httpcore
+
+    with httpx.Client(timeout=20) as made, trusted_context(ca_file):
+        made._transport._pool = httpcore.ConnectionPool()
+        assert made.get(server.url).content == BODY
+
+
+# --- export=True
+
+
+@by_library
+@pytest.mark.parametrize("own", ["SSL_CERT_FILE", "SSL_CERT_DIR", None])
+def test_a_client_made_while_a_block_exports_is_ordinary_after(own, library, other_ca, server, given):
+    """It trusts then what the user's own variables name, or the library's default: not what the block exported."""
+    if own:
+        theirs = given.other_file
+        given.setenv(own, str(theirs if own == "SSL_CERT_FILE" else given.folder_of("theirs", theirs)))
+    with trusted_context(given.ca_file, export=True):
+        environment = dict(os.environ)
+        made = library.Client(timeout=20)
+        apart = library.Client(trust_env=False, timeout=20)
+        assert dict(os.environ) == environment
+        assert os.environ["SSL_CERT_FILE"] == str(given.ca_file)
+        for each in (made, apart):
+            assert each.get(server.url).content == BODY
+    for each in (made, apart):
+        fails(each.get, server.url)
+    with serving(Server(other_ca.issue_cert("localhost"))) as theirs:
+        if own:
+            assert made.get(theirs.url).content == BODY
+        else:
+            fails(made.get, theirs.url)
+        fails(apart.get, theirs.url)
+    made.close()
+    apart.close()
+
+
+def test_a_pin_that_equals_the_exported_file_is_a_pin(ca, server, ca_file, other_file, monkeypatch):
+    """What a block exports is no default: the same file, chosen by hand, is trusted in another block within."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+    with trusted_context(ca_file, export=True), trusted_context(other_file):
+        assert fetch(server.url, verify=ssl.create_default_context(cafile=ca_file)) == BODY
+
+
+# --- the operating system's own verification, and truststore
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
+@by_library
+def test_where_the_system_verifies_each_connection_has_a_context_of_its_own(
+    library, ca, ca_file, other_file, monkeypatch
+):
+    """As on Windows and macOS: no handshake waits for another's, and connections are kept in one pool as ever."""
+    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+
+    def context_of(response):
+        return response.extensions["network_stream"].get_extra_info("ssl_object").context
+
+    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
+        at_127 = running.url.replace("localhost", "127.0.0.1")
+        with library.Client(timeout=20, http2=True) as made:
+            with trusted_context(ca_file, system=True):
+                contexts = [context_of(made.get(url)) for url in (running.url, at_127, running.url)]
+                assert contexts[0] is contexts[2] is not contexts[1]
+                assert len(vars(made._transport._pool)["close"].pools) == 1
+            with trusted_context(system=True):
+                fails(made.get, running.url)
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
+def test_where_the_system_verifies_asynchronous_clients_are_covered(ca, ca_file, other_file, monkeypatch):
+    """As on Windows and macOS, under asyncio and trio."""
+    anyio = pytest.importorskip("anyio")
+    pytest.importorskip("trio")
+    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+
+    async def use():
+        async with httpx.AsyncClient(timeout=20) as made:
+            with trusted_context(ca_file, system=True):
+                assert (await made.get(running.url)).content == BODY
+            with trusted_context(system=True), pytest.raises(httpx.ConnectError) as caught:
+                await made.get(running.url)
+            assert verify_failure(caught.value)
+
+    with serving(Server(ca.issue_cert("localhost"))) as running:
+        for backend in ("asyncio", "trio"):
+            anyio.run(use, backend=backend)
+
+
+def test_a_plain_context_of_truststores_is_a_default_where_the_library_makes_it(ca_file, monkeypatch):
+    """As for httpx2 on Windows and macOS, whose default is one; with a CA of its own, or elsewhere, it was chosen."""
+    import httpcore2
+
+    def make():
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    assert not _httpx_defaults.is_default(make(), "httpx2")
+    _httpx_defaults._made.cache_clear()
+    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: make())
+    try:
+        assert _httpx_defaults.is_default(make(), "httpx2")
+        own = make()
+        own.load_verify_locations(ca_file)
+        assert not _httpx_defaults.is_default(own, "httpx2")
+        assert not _httpx_defaults.is_default(make(), "httpx")
+    finally:
+        _httpx_defaults._made.cache_clear()
+
+
+@by_library
+@pytest.mark.parametrize("moment", ["before", "inside", "after"])
+def test_with_truststore_injected_cafile_stays_exclusive(moment, library, server, public_server, ca_file):
+    """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, and nothing recurses."""
+    try:
+        if moment == "before":
+            truststore.inject_into_ssl()
+        with trusted_context(ca_file):
+            if moment == "inside":
+                truststore.inject_into_ssl()
+            assert fetch(server.url, library) == BODY
+            fails(fetch, public_server.url, library)
+            with library.Client(timeout=20) as made:
+                assert made.get(server.url).content == BODY
+        if moment == "after":
+            truststore.inject_into_ssl()
+        fails(fetch, server.url, library)
+    finally:
+        truststore.extract_from_ssl()
