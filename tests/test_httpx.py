@@ -163,6 +163,8 @@ def test_http2_is_spoken_inside_and_offered_by_nobody_else(library, ca, ca_file)
                 assert made.get(speaking.url).http_version == "HTTP/2"
                 assert plain.get(speaking.url).http_version == "HTTP/1.1"
                 assert fetch_by_urllib(speaking.url) == BODY
+            contexts = {id(beside(each._transport)[0]._ssl_context) for each in (made, plain)}
+            assert len(contexts) == 2, "another thread could offer what was set for this one"
         fails(made.get, speaking.url)
     # Two each, but for those that keep their connection.
     assert speaking.agreed == ["h2", "http/1.1", "http/1.1", "http/1.1"]

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import types
 import warnings
+from unittest import mock
 
 import pytest
 from conftest import assert_same, state
@@ -121,9 +122,10 @@ def test_httpx2_under_the_name_of_httpx_is_covered_once(run):
         import httpx2
         loader = sys.modules["httpx2._transports.default"].__loader__
         handle = httpx2.HTTPTransport.handle_request
+        httpx2.alias_httpx()
         with trusted_context(cafile):
-            httpx2.alias_httpx()
             import httpx, httpx._transports.default
+            assert sys.modules["httpx._transports.default"] is sys.modules["httpx2._transports.default"]
             assert httpx is httpx2 and get(httpx)
             assert httpx2.HTTPTransport.handle_request.__wrapped__ is handle
         assert sys.modules["httpx2._transports.default"].__loader__ is loader
@@ -163,6 +165,23 @@ def test_somebody_elses_later_patch_is_neither_clobbered_nor_lost(server, ca_fil
     finally:
         httpx.HTTPTransport.handle_request = original
         module.create_ssl_context = make
+
+
+def test_what_other_code_had_put_there_before_is_called_as_it_was(server, ca_file, monkeypatch):
+    """A descriptor in the method's place is bound to the transport, and a mock gets the request alone."""
+    original = httpx.HTTPTransport.handle_request
+
+    class Traced:
+        def __get__(self, transport, kind=None):
+            return functools.partial(original, transport)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", Traced())
+    with trusted_context(ca_file):
+        assert fetch(server.url) == BODY
+    answer = mock.Mock(side_effect=lambda _request: httpx.Response(200, content=b"a mock's"))
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    with trusted_context(ca_file):
+        assert fetch(server.url) == b"a mock's"
 
 
 @pytest.mark.parametrize("step", ["_make_handle_request", "_make_handle_async_request", "_httpx_defaults"])

@@ -4,13 +4,14 @@ import os
 import ssl
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import certifi
 import pytest
 import trustme
 import truststore
 from material import hashed_name
-from servers import BODY, KeepAliveHandler, Server, asking_for_certificates, fails, serving, verify_failure, write_ca
+from servers import BODY, Server, asking_for_certificates, fails, serving, verify_failure, write_ca
 
 from trusted_context import _stores, trusted_context
 from trusted_context.clients import _folders, _httpx_defaults
@@ -237,6 +238,8 @@ def test_the_block_beats_an_environment_that_names_nothing(library, server, ca_f
             library.Client(cert=str(tmp_path / "missing.pem"))
     fails(made.get, server.url)
     made.close()
+    with trusted_context(ca_file, local=True), ThreadPoolExecutor(1) as elsewhere:
+        assert isinstance(elsewhere.submit(library.Client).exception(20), FileNotFoundError)
 
 
 def test_a_pool_that_was_given_no_context_is_covered(server, ca_file):
@@ -300,12 +303,14 @@ def test_where_the_system_verifies_each_connection_has_a_context_of_its_own(
     def context_of(response):
         return response.extensions["network_stream"].get_extra_info("ssl_object").context
 
-    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
+    make_server = pytest.importorskip("http2").make_server
+    with serving(make_server(ca.issue_cert("localhost", "127.0.0.1"))) as running:
         at_127 = running.url.replace("localhost", "127.0.0.1")
         with library.Client(timeout=20, http2=True) as made:
             with trusted_context(ca_file, system=True):
                 contexts = [context_of(made.get(url)) for url in (running.url, at_127, running.url)]
                 assert contexts[0] is contexts[2] is not contexts[1]
+                assert running.agreed == ["h2", "h2"]
                 assert len(vars(made._transport._pool)["close"].pools) == 1
             with trusted_context(system=True):
                 fails(made.get, running.url)

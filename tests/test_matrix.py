@@ -237,6 +237,7 @@ def test_nothing_stays_open_after_its_client_was_closed(client, keeper, proxy, c
     assert ended.wait(10)
 
 
+@pytest.mark.usefixtures("distrusted_outside")
 def test_the_readme_says_what_is_covered(ca, tmp_path):
     """The README's table is what connections of every client show."""
     for library in ("requests", "httpx", "httpx2", "trio"):

@@ -12,6 +12,7 @@ from servers import BODY, KeepAliveHandler, Server, fails, redirect_to, serving
 from urllib3.exceptions import InsecureRequestWarning
 
 from trusted_context import InsecureWarning, clients, trusted_context
+from trusted_context.clients import _on_import
 from trusted_context.clients import urllib3 as client
 
 silent = pytest.mark.filterwarnings(
@@ -247,6 +248,7 @@ def test_urllib3_1_is_not_covered_and_the_entry_says_so(version, server, ca_file
     from servers import fetch as fetch_by_urllib
 
     monkeypatch.setattr(urllib3, "__version__", version)
+    monkeypatch.setattr(_on_import, "_warned", set())
     before = state()["methods"]
     with pytest.warns(RuntimeWarning, match=f"urllib3 {version} is not covered") as caught, trusted_context(ca_file):
         inside = state()["methods"]

@@ -79,8 +79,7 @@ _SEAMS: dict[str, Callable[[ModuleType], None]] = {
 def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def handle_request(self: Any, request: Any) -> Any:
-        transport = _governed(self, request, kind, library)
-        return original.__get__(transport, kind)(request)  # other code may have left more than a function there
+        return _bind(original, _governed(self, request, kind, library))(request)
 
     return handle_request
 
@@ -88,10 +87,14 @@ def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..
 def _make_handle_async_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: Any) -> Any:
-        transport = _governed(self, request, kind, library)
-        return await original.__get__(transport, kind)(request)
+        return await _bind(original, _governed(self, request, kind, library))(request)
 
     return handle_async_request
+
+
+def _bind(original: Any, transport: Any) -> Any:
+    # Instrumentation and tests leave other things there than functions, and expect to be called as attributes are.
+    return original.__get__(transport, type(transport)) if hasattr(type(original), "__get__") else original
 
 
 def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
