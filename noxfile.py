@@ -1,0 +1,75 @@
+"""The tests with the oldest and the newest version of each client: ``nox``, or ``nox --session "httpx(oldest)"``."""
+
+from __future__ import annotations
+
+import glob
+import re
+
+import nox
+
+nox.options.default_venv_backend = "venv"  # as README and .ci/run do
+
+# Where every client has rows.
+_MATRIX = ("tests/test_matrix.py", "tests/test_on_import.py")
+_OWN = {
+    "requests": ("requests*", "urllib3*"),
+    "httpx": ("httpx*",),
+    "aiohttp": ("aiohttp*", "fsspec*"),
+    "hub": ("huggingface_hub", "hf_xet"),
+}
+
+
+def _versions(**pins: str) -> nox.parametrize:
+    return nox.parametrize("pins", [nox.param(value, id=name) for name, value in pins.items()])
+
+
+@nox.session
+@_versions(oldest="urllib3==2.0.2 requests==2.32.2", newest="urllib3<3 requests")
+def requests(session: nox.Session, pins: str) -> None:
+    """The urllib3 and requests that the package and its tests ask for at least, and the newest."""
+    _test(session, pins, _OWN["requests"], *_MATRIX)
+
+
+@nox.session
+@_versions(
+    oldest="httpx[http2,socks]==0.27.0 httpx2[http2,socks]==2.0.0 trio",
+    newest="httpx[http2,socks] httpx2[http2,socks] trio",
+)
+def httpx(session: nox.Session, pins: str) -> None:
+    """The client of many SDKs and of huggingface_hub 1, and its fork, that of huggingface_hub 2."""
+    # The other files of theirs are about the contexts that the newest make.
+    names = ("httpx", "httpx_async", "httpx_proxies") if "==" in pins else _OWN["httpx"]
+    _test(session, pins, names, *_MATRIX)
+
+
+@nox.session
+@_versions(oldest="aiohttp==3.11.0 fsspec", newest="aiohttp fsspec")
+def aiohttp(session: nox.Session, pins: str) -> None:
+    """The client of fsspec and gcsfs."""
+    _test(session, pins, _OWN["aiohttp"], *_MATRIX)
+
+
+@nox.session
+@_versions(first="huggingface_hub>=1,<2 hf_xet", second="huggingface_hub>=2,<3 hf_xet")
+def hub(session: nox.Session, pins: str) -> None:
+    """The newest huggingface_hub of either major version, with the httpx or httpx2 that it brings along."""
+    _test(session, pins, _OWN["hub"])
+
+
+@nox.session
+def everything(session: nox.Session) -> None:
+    """The whole suite with the newest of all of them at once."""
+    pins = "aiohttp botocore fsspec hf_xet httpx[http2,socks] httpx2[http2,socks] huggingface_hub trio"
+    _test(session, pins, sum(_OWN.values(), ()), "tests")
+
+
+def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
+    """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*."""
+    own = {path for name in names for path in glob.glob(f"tests/test_{name}.py")}
+    session.install(".[test]", *pins.split())
+    options = ("-rs", "--color=no", "-m", "not torchvision and not mitmproxy")
+    report = str(session.run("python", "-m", "pytest", *options, *sorted(own), *beside, silent=True))
+    session.log(report)
+    skipped = re.findall(r"^SKIPPED \[\d+\] (\S+?):.*(?:could not import|not installed)", report, re.MULTILINE)
+    if not own or own.intersection(skipped):
+        session.error(f"not run, or not all of it: {', '.join(own.intersection(skipped) or names)}")
