@@ -1,5 +1,6 @@
 """Every test starts without CA and proxy variables, with one CA, one HTTPS server, and the process as it was."""
 
+import asyncio.sslproto
 import http.client
 import os
 import ssl
@@ -83,6 +84,8 @@ def state():
         "https": ssl._create_default_https_context,
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
+        "sslproto": vars(asyncio.sslproto)["_create_transport_context"],
+        "default": getattr(sys.modules.get("aiohttp.connector"), "_SSL_CONTEXT_VERIFIED", None),
         "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()},
         "environ": dict(os.environ),
         "filters": list(warnings.filters),
@@ -105,6 +108,9 @@ _OTHERS = {
     "HTTPSConnectionPool": "urllib3.connectionpool",
     "Session": "requests.sessions",
     "HTTPAdapter": "requests.adapters",
+    "URLLib3Session": "botocore.httpsession",
+    "BaseConnector": "aiohttp.connector",
+    "TCPConnector": "aiohttp.connector",
 }
 
 
@@ -115,7 +121,7 @@ def _imported():
 
 def assert_same(before, after):
     """The process is as it was: the same objects, by ``is``."""
-    for name in ("opener", "connect", "open", "https", "create", "class"):
+    for name in ("opener", "connect", "open", "https", "create", "class", "sslproto", "default"):
         assert after[name] is before[name], name
     for name, attributes in before["methods"].items():
         assert after["methods"][name].keys() == attributes.keys()

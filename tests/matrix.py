@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
+import contextvars
 import http.client
 import os
 import sys
@@ -25,6 +27,19 @@ try:
     import requests
 except ImportError:
     requests = None
+try:
+    import aiohttp
+except ImportError:
+    aiohttp = None
+try:
+    import fsspec
+except ImportError:
+    fsspec = None
+try:
+    import botocore.awsrequest
+    import botocore.httpsession
+except ImportError:
+    botocore = None
 
 USER, PASSWORD = "user", "p@ss"
 
@@ -154,6 +169,113 @@ def _begin_by_requests(session: Any, url: str, _proxy: str | None) -> Callable[[
     return lambda: response.content
 
 
+# --- botocore
+
+
+def _build_botocore_session(proxy: str | None) -> Any:
+    return botocore.httpsession.URLLib3Session(proxies={"https": proxy} if proxy else None, timeout=20)
+
+
+def _begin_by_botocore(session: Any, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    request = botocore.awsrequest.AWSRequest("GET", url, stream_output=True)
+    try:
+        response = session.send(request.prepare())
+    except botocore.exceptions.SSLError as error:
+        raise error.kwargs["error"] from error
+    return lambda: response.content
+
+
+# --- asyncio, on an event loop of the client's own, in a copy of the caller's context as a task has it
+
+
+class Loop:
+    """An event loop, and what its client keeps for later."""
+
+    def __init__(self, kept: Callable[[], Any] | None = None) -> None:
+        self.runner = asyncio.Runner()
+        self.kept = None if kept is None else self.run(kept)
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What the coroutine function returns."""
+        return self.runner.run(function(*args), context=contextvars.copy_context())
+
+    def close(self) -> None:
+        """Close what was kept, and the loop."""
+        if self.kept is not None:
+            self.run(self.kept.close)
+        self.runner.close()
+
+
+def _begin_by_open_connection(loop: Loop, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    target = urllib.parse.urlsplit(url)
+
+    async def begin() -> Any:
+        reader, writer = await asyncio.open_connection(target.hostname, target.port, ssl=True)
+        writer.write(f"GET {target.path} HTTP/1.0\r\n\r\n".encode())
+        return reader, writer
+
+    async def read(reader: Any, writer: Any) -> bytes:
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer.partition(b"\r\n\r\n")[2]
+
+    streams = loop.run(begin)
+    return lambda: loop.run(read, *streams)
+
+
+# --- aiohttp
+
+
+async def _make_aiohttp_session() -> Any:
+    return aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(20))
+
+
+def _begin_by_aiohttp(loop: Loop, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    async def begin() -> Any:
+        return await loop.kept.get(url, raise_for_status=True)
+
+    response = loop.run(begin)
+    return lambda: loop.run(response.read)
+
+
+def _begin_by_aiohttp_request(loop: Loop, url: str, proxy: str | None) -> Callable[[], bytes]:
+    async def begin() -> Any:
+        manager = aiohttp.request("GET", url, proxy=proxy, raise_for_status=True)
+        return manager, await manager.__aenter__()
+
+    async def read(manager: Any, response: Any) -> bytes:
+        try:
+            return await response.read()
+        finally:
+            await manager.__aexit__(None, None, None)
+
+    begun = loop.run(begin)
+    return lambda: loop.run(read, *begun)
+
+
+# --- fsspec
+
+
+def _build_file_system(_proxy: str | None) -> Any:
+    return fsspec.filesystem("https", skip_instance_cache=True, client_kwargs={"trust_env": True})
+
+
+def _begin_by_fsspec(files: Any, url: str, _proxy: str | None) -> Callable[[], bytes]:
+    file = files.open(url, block_size=0)  # as it comes, not by ranges
+
+    def read() -> bytes:
+        with file:
+            return file.read()
+
+    return read
+
+
+def _close_file_system(files: Any) -> None:
+    if files._session is not None:
+        fsspec.asyn.sync(files.loop, files._session.close)
+
+
 _URLLIB = (
     Client(
         "`urllib.request.urlopen`, `urlretrieve`: torchvision, torch.hub, torchaudio, scikit-learn, Keras, pandas, ...",
@@ -210,8 +332,47 @@ _REQUESTS = (
     ),
 )
 
+_BOTOCORE = (
+    Client(
+        "`botocore`, boto3",
+        _build_botocore_session,
+        _begin_by_botocore,
+        lambda session: session.close(),
+        keeps=True,
+    ),
+)
+_ASYNCIO = (
+    Client(
+        "`asyncio.open_connection(ssl=True)`",
+        lambda _proxy: Loop(),
+        _begin_by_open_connection,
+        Loop.close,
+        proxied=False,
+    ),
+)
+_AIOHTTP = (
+    Client(
+        "`aiohttp.ClientSession`",
+        lambda _proxy: Loop(_make_aiohttp_session),
+        _begin_by_aiohttp,
+        Loop.close,
+        keeps=True,
+    ),
+    Client("`aiohttp.request`", lambda _proxy: Loop(), _begin_by_aiohttp_request, Loop.close),
+)
+# Its connections are kept, too: test_fsspec.py. An open() asks for the size first, by one request or two.
+_FSSPEC = (Client("`fsspec` over https", _build_file_system, _begin_by_fsspec, _close_file_system),)
+
 # A row each: what else a block may cover is added here.
-CLIENTS = (*_URLLIB, *_URLLIB3, *(_REQUESTS if requests else ()))
+CLIENTS = (
+    *_URLLIB,
+    *_URLLIB3,
+    *(_REQUESTS if requests else ()),
+    *(_BOTOCORE if botocore else ()),
+    *_ASYNCIO,
+    *(_AIOHTTP if aiohttp else ()),
+    *(_FSSPEC if aiohttp and fsspec else ()),
+)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,10 @@ def trust_outside(file, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     if matrix.requests:
         monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(file))
+    if matrix.botocore:
+        monkeypatch.setattr("botocore.httpsession.where", lambda: str(file))
+    if hasattr(sys.modules.get("aiohttp.connector"), "_SSL_CONTEXT_VERIFIED"):
+        monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context(cafile=file))
     if hasattr(sys.modules.get("requests.adapters"), "_preloaded_ssl_context"):  # requests 2.32.0 to 2.32.4
         monkeypatch.setattr("requests.adapters._preloaded_ssl_context", ssl.create_default_context(cafile=file))
 
@@ -239,7 +243,8 @@ def test_nothing_stays_open_after_its_client_was_closed(client, keeper, proxy, c
 
 def test_the_readme_says_what_is_covered(ca, tmp_path):
     """The README's table is what connections of every client show."""
-    pytest.importorskip("requests", reason="the table has rows for requests")
+    for library in ("requests", "botocore", "aiohttp", "fsspec"):
+        pytest.importorskip(library, reason="the table has rows for it")
     text = README.read_text(encoding="utf-8")
     found = re.search(r"<!-- coverage -->\n(.*?)\n<!-- /coverage -->", text, re.DOTALL)
     assert found, "README.md has no table between <!-- coverage --> and <!-- /coverage -->"

@@ -33,6 +33,10 @@ class Patches:
             if now is ours:
                 setattr(owner, name, original)
             elif now is not original:
-                replaced.append(f"{owner.__module__}.{owner.__qualname__}.{name}")
+                replaced.append(f"{_name(owner)}.{name}")
             self._done.pop()
         return replaced
+
+
+def _name(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)
