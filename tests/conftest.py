@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 import trustme
-from servers import Server, serving, write_ca
+from servers import KeepAliveHandler, Server, serving, write_ca
 
 # Development machines export these; a test that needs one sets it.
 _VARIABLES = {
@@ -58,6 +58,13 @@ def server(_shared_server):
     _shared_server.files.clear()
     _shared_server.requests.clear()
     return _shared_server
+
+
+@pytest.fixture
+def keeper(ca):
+    """A server that keeps its connections open."""
+    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
+        yield running
 
 
 @pytest.fixture
