@@ -102,7 +102,7 @@ def test_a_subclass_that_chooses_by_itself_keeps_its_choice(server, ca_file, oth
 
     class Choosing(aiohttp.TCPConnector):
         def _get_ssl_context(self, req):
-            return own
+            return req.ssl if isinstance(req.ssl, ssl.SSLContext) else own
 
     class Counting(aiohttp.TCPConnector):
         async def connect(self, req, *args, **kwargs):
@@ -168,7 +168,9 @@ def test_an_error_can_be_read_and_pickled(server, other_file):
             inside = await refused(session, server.url)
             with pytest.raises(aiohttp.ClientConnectorError) as nobody:
                 await fetch(session, "https://localhost:1/")
-        assert str(inside).replace("in certificate chain", "") == str(outside).replace("in certificate chain", "")
+        assert str(inside) == str(outside)
+        if not hasattr(nobody.value._conn_key, "_replace"):
+            pytest.skip("up to aiohttp 3.10 they name our context")
         assert "ssl:default" in str(nobody.value)
         assert str(pickle.loads(pickle.dumps(nobody.value))) == str(nobody.value)
         assert nobody.value.args[0] == nobody.value._conn_key

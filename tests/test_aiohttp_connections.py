@@ -12,7 +12,7 @@ pytest.importorskip("aiohttp")
 
 import aiohttp.web
 from asynchronous import fetch, in_session, refused, soon, with_connector
-from servers import BODY
+from servers import BODY, ConnectProxy, serving
 
 from trusted_context import trusted_context
 
@@ -218,8 +218,8 @@ def test_limit_per_host_holds_inside_a_block(keeper, ca_file):
 
 
 @silent
-@pytest.mark.parametrize("limits", [{"limit": 1}, {"limit_per_host": 1}], ids=str)
-def test_a_request_that_waited_until_the_block_had_ended_is_ordinary(limits, keeper, held):
+@pytest.mark.parametrize("settings", [{"limit": 1}, {"limit_per_host": 1}, {"limit": 1, "force_close": True}], ids=str)
+def test_a_request_that_waited_until_the_block_had_ended_is_ordinary(settings, keeper, held):
     """Handed a kept connection of the block's, or a free place for a new one, it takes what governs then: nothing."""
 
     async def check(session):
@@ -233,10 +233,11 @@ def test_a_request_that_waited_until_the_block_had_ended_is_ordinary(limits, kee
         await waiting
         assert keeper.requests == ["GET /held"]
 
-    with_connector(check, **limits)
+    with_connector(check, **settings)
 
 
-def test_a_request_that_waited_follows_the_next_block(keeper, held, ca_file, other_file):
+@pytest.mark.parametrize("force_close", [False, True], ids=["kept", "new"])
+def test_a_request_that_waited_follows_the_next_block(force_close, keeper, held, ca_file, other_file):
     """One that waits while a block ends and another begins connects by the one that governs then."""
 
     async def check(session):
@@ -250,7 +251,26 @@ def test_a_request_that_waited_follows_the_next_block(keeper, held, ca_file, oth
                 assert await response.read() == BODY * 2
                 await waiting
 
-    with_connector(check, limit=1)
+    with_connector(check, limit=1, force_close=force_close)
+
+
+@silent
+def test_a_proxy_is_verified_for_a_request_that_waited(keeper, held, server, other_ca, ca_file):
+    """When the block ends meanwhile, no https:// proxy is spoken to because the target is insecure."""
+    with serving(ConnectProxy(certificate=other_ca.issue_cert("localhost"))) as proxy:
+
+        async def check(session):
+            block = trusted_context(ca_file, insecure={f"localhost:{server.server_port}"}).start()
+            async with session.get(keeper.url + "held") as response:
+                waiting = asyncio.create_task(refused(session, server.url, proxy=proxy.url))
+                await soon(lambda: session.connector._waiters)
+                block.stop()
+                held.set()
+                await response.read()
+            await waiting
+            assert proxy.tunnelled == []
+
+        with_connector(check, limit=1)
 
 
 def test_requests_that_wait_inside_are_served_inside(keeper, held, ca_file):

@@ -69,10 +69,10 @@ _SEAMS: dict[str, Callable[[ModuleType], None]] = {"aiohttp.connector": _meet_co
 
 def _renew_defaults() -> None:
     """Make anew, as soon as nothing is exported, the default contexts that were made of what was."""
-    if not _imported_under_export or _environ.exporting():
+    if not _imported_under_export:
         return
     with lock:
-        while _imported_under_export:
+        while _imported_under_export and not _environ.exporting():
             module, baked = _imported_under_export[-1]
             if vars(module)["_SSL_CONTEXT_VERIFIED"] is baked:
                 module.__dict__["_SSL_CONTEXT_VERIFIED"] = module._make_ssl_context(verified=True)
@@ -140,9 +140,13 @@ def _is_unset(value: object) -> bool:
 
 def _give(req: Any, trust: Trust) -> bool:
     """Make ours the context of a request, and so of its key; false where it has no use for one."""
-    server = req if req.is_ssl() else req.proxy
-    if server is None or not (req.is_ssl() or server.scheme == "https"):
+    servers = [req] if req.is_ssl() else []
+    if req.proxy is not None and req.proxy.scheme == "https":
+        servers.append(req.proxy)
+    if not servers:
         return False
+    # Each gets its own below. When the block ends meanwhile there is but this one, which must not verify too little.
+    server = next((server for server in servers if trust.verifies(server.host, server.port)), servers[0])
     req._ssl = _context(trust, server.host, server.port)
     return req.connection_key.ssl is req.ssl is req._ssl
 
@@ -164,8 +168,8 @@ def _make_get_ssl_context(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _name_the_key(error: Any, context: ssl.SSLContext, said: object) -> None:
     """Let the error name what the caller said: a context can be neither read in a message nor pickled."""
-    key = error._conn_key
-    if key.ssl is context:
+    key = getattr(error, "_conn_key", None)
+    if getattr(key, "ssl", None) is context and hasattr(key, "_replace"):  # up to 3.10 a key is no tuple
         error._conn_key = key._replace(ssl=said)
         error.args = (error._conn_key, *error.args[1:])
 
