@@ -7,7 +7,6 @@ import aiohttp
 import pytest
 from servers import verify_failure
 
-
 # Up to 3.11 a session that was closed does not wait until its connections are.
 _CLOSING = 0 if tuple(map(int, aiohttp.__version__.split(".")[:2])) > (3, 11) else 0.1
 

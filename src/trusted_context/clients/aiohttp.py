@@ -168,7 +168,7 @@ def _make_get_ssl_context(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _name_the_key(error: Any, context: ssl.SSLContext, said: object) -> None:
     """Let the error name what the caller said: a context can be neither read in a message nor pickled."""
-    key = getattr(error, "_conn_key", None)
+    key: Any = getattr(error, "_conn_key", None)
     if getattr(key, "ssl", None) is context and hasattr(key, "_replace"):  # up to 3.10 a key is no tuple
         error._conn_key = key._replace(ssl=said)
         error.args = (error._conn_key, *error.args[1:])
