@@ -5,12 +5,13 @@ import http.client
 import os
 import ssl
 import sys
+import threading
 import urllib.request
 import warnings
 
 import pytest
 import trustme
-from servers import KeepAliveHandler, Server, serving, write_ca
+from servers import BODY, KeepAliveHandler, Server, serving, write_ca
 
 # Development machines export these; a test that needs one sets it.
 _VARIABLES = {
@@ -65,6 +66,24 @@ def keeper(ca):
     """A server that keeps its connections open."""
     with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
         yield running
+
+
+@pytest.fixture
+def held(keeper):
+    """An answer of *keeper*'s at /held that waits for its second half until it is let go."""
+    go = threading.Event()
+
+    def hold(request):
+        request.send_response(200)
+        request.send_header("Content-Length", str(2 * len(BODY)))
+        request.end_headers()
+        request.wfile.write(BODY)
+        go.wait(10)
+        request.wfile.write(BODY)
+
+    keeper.files["/held"] = hold
+    yield go
+    go.set()
 
 
 @pytest.fixture

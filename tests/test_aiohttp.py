@@ -15,7 +15,6 @@ from asynchronous import at_127, fetch, in_session, refused, with_connector
 from conftest import assert_same, state
 from servers import (
     BODY,
-    ConnectProxy,
     Server,
     asking_for_certificates,
     redirect_to,
@@ -288,43 +287,6 @@ def test_an_insecure_block_warns_by_itself(server):
         assert len(warned) == 1
 
     in_session(check)
-
-
-# --- proxies
-
-
-@silent
-def test_an_https_proxy_obeys_the_block_by_its_own_name(other_ca, ca_file, other_file, server, plain_server):
-    """An https:// proxy is verified by the block, and is not what an insecure target is, nor the other way."""
-    with serving(ConnectProxy(certificate=other_ca.issue_cert("localhost"))) as proxy:
-        named = f"localhost:{proxy.server_address[1]}"
-
-        async def check(session):
-            both = [other_file, ca_file]
-            with trusted_context(both):
-                assert await fetch(session, server.url, proxy=proxy.url) == BODY
-                assert await fetch(session, plain_server.url, proxy=proxy.url) == BODY
-            for url in (server.url, plain_server.url):
-                with trusted_context(ca_file), pytest.raises(aiohttp.ClientConnectorCertificateError):
-                    await fetch(session, url, proxy=proxy.url)
-            with trusted_context(ca_file, insecure={named}):
-                assert await fetch(session, server.url, proxy=proxy.url) == BODY
-                assert await fetch(session, plain_server.url, proxy=proxy.url) == BODY
-            # Python 3.11.7 stumbles over a failed handshake within TLS, and aiohttp says that it is not supported.
-            with trusted_context(other_file, insecure={named}), pytest.raises(aiohttp.ClientConnectionError):
-                await fetch(session, server.url, proxy=proxy.url)
-            with trusted_context(other_file, insecure={f"localhost:{server.server_port}"}):
-                assert await fetch(session, server.url, proxy=proxy.url) == BODY
-            with trusted_context(ca_file, insecure={f"localhost:{server.server_port}"}):
-                await refused(session, server.url, proxy=proxy.url)
-            assert len(proxy.tunnelled) == 4
-            tunnelled, forwarded = len(proxy.tunnelled), len(proxy.forwarded)
-            for url in (server.url, plain_server.url):
-                with pytest.raises(aiohttp.ClientConnectorCertificateError):
-                    await fetch(session, url, proxy=proxy.url)
-            assert (len(proxy.tunnelled), len(proxy.forwarded)) == (tunnelled, forwarded)
-
-        in_session(check)
 
 
 # --- what is not there

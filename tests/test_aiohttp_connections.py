@@ -12,29 +12,11 @@ pytest.importorskip("aiohttp")
 
 import aiohttp.web
 from asynchronous import fetch, in_session, refused, soon, with_connector
-from servers import BODY, ConnectProxy, serving
+from servers import BODY
 
 from trusted_context import trusted_context
 
 silent = pytest.mark.filterwarnings("ignore::trusted_context.InsecureWarning")
-
-
-@pytest.fixture
-def held(keeper):
-    """An answer of *keeper*'s at /held that waits for its second half until it is let go."""
-    go = threading.Event()
-
-    def hold(request):
-        request.send_response(200)
-        request.send_header("Content-Length", str(2 * len(BODY)))
-        request.end_headers()
-        request.wfile.write(BODY)
-        go.wait(10)
-        request.wfile.write(BODY)
-
-    keeper.files["/held"] = hold
-    yield go
-    go.set()
 
 
 # --- tasks
@@ -252,25 +234,6 @@ def test_a_request_that_waited_follows_the_next_block(force_close, keeper, held,
                 await waiting
 
     with_connector(check, limit=1, force_close=force_close)
-
-
-@silent
-def test_a_proxy_is_verified_for_a_request_that_waited(keeper, held, server, other_ca, ca_file):
-    """When the block ends meanwhile, no https:// proxy is spoken to because the target is insecure."""
-    with serving(ConnectProxy(certificate=other_ca.issue_cert("localhost"))) as proxy:
-
-        async def check(session):
-            block = trusted_context(ca_file, insecure={f"localhost:{server.server_port}"}).start()
-            async with session.get(keeper.url + "held") as response:
-                waiting = asyncio.create_task(refused(session, server.url, proxy=proxy.url))
-                await soon(lambda: session.connector._waiters)
-                block.stop()
-                held.set()
-                await response.read()
-            await waiting
-            assert proxy.tunnelled == []
-
-        with_connector(check, limit=1)
 
 
 def test_requests_that_wait_inside_are_served_inside(keeper, held, ca_file):

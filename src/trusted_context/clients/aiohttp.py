@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import copy
 import functools
+import ssl
 import weakref
 from contextvars import ContextVar
 
 from .. import _environ, _live
 from .._lock import lock
+from .._trust import _Context
 from . import _on_import
 from ._patch import Patches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from types import ModuleType
     from typing import Any
@@ -189,3 +190,14 @@ def _context(trust: Trust, host: str, port: int | None) -> ssl.SSLContext:
 
 def _as_aiohttp_does(context: ssl.SSLContext) -> None:
     context.set_alpn_protocols(["http/1.1"])
+    if isinstance(context, _Context):
+        context.__class__ = _Recognised
+
+
+class _Recognised(_Context):
+    """A context that is one to ``isinstance()`` also where truststore took ``ssl.SSLContext``'s place.
+
+    asyncio's ``start_tls()`` takes no other, and what aiohttp does not recognise it replaces by an unverified one.
+    """
+
+    __class__ = property(lambda _self: ssl.SSLContext)
