@@ -1,7 +1,6 @@
 """What the tests of aiohttp share: sessions of their own, each on an event loop of its own."""
 
 import asyncio
-import gc
 
 import aiohttp
 import pytest
@@ -41,7 +40,6 @@ def in_session(check, **arguments):
         await asyncio.sleep(_CLOSING)
 
     asyncio.run(run())
-    gc.collect()
 
 
 def with_connector(check, **arguments):
@@ -54,7 +52,6 @@ def with_connector(check, **arguments):
         await asyncio.sleep(_CLOSING)
 
     asyncio.run(run())
-    gc.collect()
 
 
 async def soon(condition):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import socket
 import ssl
 import threading
@@ -168,6 +169,7 @@ def test_closing_a_session_closes_what_was_kept_from_a_block(keeper, ca_file):
 
     keeper.files["/noted"] = note
     in_session(check)
+    gc.collect()
     assert ended.wait(10)
 
 

@@ -28,13 +28,18 @@ def no_settings(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """A session that has read what it knows of S3, which takes long; it asks the environment for each client."""
+    return botocore.session.Session()
+
+
 @pytest.fixture
-def s3(keeper):
+def s3(keeper, shared):
     """Makes a client of S3 whose endpoint is *keeper*, and closes it."""
     made = []
 
-    def make(url=keeper.url, *, verify=None, session=None, **config):
-        session = session or botocore.session.Session()
+    def make(url=keeper.url, *, verify=None, session=shared, **config):
         client = session.create_client(
             "s3",
             region_name="us-east-1",
@@ -99,7 +104,7 @@ def test_a_pin_stays(s3, ca_file, other_file, tmp_path, monkeypatch):
     config = tmp_path / "config"
     config.write_text(f"[default]\nca_bundle = {other_file}\n", encoding="utf-8")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    configured = s3()
+    configured = s3(session=botocore.session.Session())
     for block in (trusted_context(ca_file), trusted_context(insecure=True)):
         with block:
             assert refused(pinned)
