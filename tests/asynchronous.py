@@ -4,10 +4,7 @@ import asyncio
 
 import aiohttp
 import pytest
-from servers import verify_failure
-
-# Up to 3.11 a session that was closed does not wait until its connections are.
-_CLOSING = 0 if tuple(map(int, aiohttp.__version__.split(".")[:2])) > (3, 11) else 0.1
+from servers import all_closed, verify_failure
 
 
 def at_127(server):
@@ -37,7 +34,7 @@ def in_session(check, **arguments):
     async def run():
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), **arguments) as session:
             await check(session)
-        await asyncio.sleep(_CLOSING)
+        await all_closed()
 
     asyncio.run(run())
 
@@ -49,13 +46,6 @@ def with_connector(check, **arguments):
         connector = aiohttp.TCPConnector(**arguments)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(20)) as session:
             await check(session)
-        await asyncio.sleep(_CLOSING)
+        await all_closed()
 
     asyncio.run(run())
-
-
-async def soon(condition):
-    """Wait until the condition holds, at most ten seconds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # what others do is told by no event
-            await asyncio.sleep(0.005)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import urllib3
-from servers import BODY, ConnectProxy, Server, serving, verify_failure, write_ca
+from servers import BODY, ConnectProxy, Server, all_closed, serving, verify_failure, write_ca
 
 from trusted_context import trusted_context
 
@@ -203,6 +203,7 @@ class Loop:
         """Close what was kept, and the loop."""
         if self.kept is not None:
             self.run(self.kept.close)
+        self.run(all_closed)
         self.runner.close()
 
 

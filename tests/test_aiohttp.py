@@ -16,6 +16,7 @@ from conftest import assert_same, state
 from servers import (
     BODY,
     Server,
+    all_closed,
     asking_for_certificates,
     redirect_to,
     serving,
@@ -118,6 +119,7 @@ def test_a_subclass_that_chooses_by_itself_keeps_its_choice(server, ca_file, oth
         async with aiohttp.ClientSession(connector=Counting()) as counting:
             with trusted_context(ca_file):
                 assert await fetch(counting, server.url) == BODY
+        await all_closed()
 
     asyncio.run(check())
     assert seen == [seen[0]]

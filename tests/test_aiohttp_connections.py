@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("aiohttp")
 
 import aiohttp.web
-from asynchronous import fetch, in_session, refused, soon, with_connector
-from servers import BODY
+from asynchronous import fetch, in_session, refused, with_connector
+from servers import BODY, soon
 
 from trusted_context import trusted_context
 

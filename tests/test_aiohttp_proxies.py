@@ -8,8 +8,8 @@ pytest.importorskip("aiohttp")
 
 import aiohttp
 import truststore
-from asynchronous import fetch, in_session, refused, soon, with_connector
-from servers import BODY, ConnectProxy, serving
+from asynchronous import fetch, in_session, refused, with_connector
+from servers import BODY, ConnectProxy, serving, soon
 
 from trusted_context import trusted_context
 
