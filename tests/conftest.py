@@ -1,16 +1,18 @@
 """Every test starts without CA and proxy variables, with one CA, one HTTPS server, and the process as it was."""
 
+import asyncio.sslproto
 import http.client
 import os
 import ssl
 import sys
+import threading
 import urllib.request
 import warnings
 
 import pytest
 import trustme
 from bad_certificates import serving_bad
-from servers import Server, serving, write_ca
+from servers import BODY, KeepAliveHandler, Server, serving, write_ca
 
 # Development machines export these; a test that needs one sets it.
 _VARIABLES = {
@@ -61,6 +63,31 @@ def server(_shared_server):
 
 
 @pytest.fixture
+def keeper(ca):
+    """A server that keeps its connections open."""
+    with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as running:
+        yield running
+
+
+@pytest.fixture
+def held(keeper):
+    """An answer of *keeper*'s at /held that waits for its second half until it is let go."""
+    go = threading.Event()
+
+    def hold(request):
+        request.send_response(200)
+        request.send_header("Content-Length", str(2 * len(BODY)))
+        request.end_headers()
+        request.wfile.write(BODY)
+        go.wait(10)
+        request.wfile.write(BODY)
+
+    keeper.files["/held"] = hold
+    yield go
+    go.set()
+
+
+@pytest.fixture
 def public_server(other_ca, other_file, monkeypatch):
     """An HTTPS server whose CA the machine trusts, by SSL_CERT_FILE, which truststore reads on Linux too."""
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
@@ -91,6 +118,8 @@ def state():
         "https": ssl._create_default_https_context,
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
+        "sslproto": vars(asyncio.sslproto)["_create_transport_context"],
+        "default": getattr(sys.modules.get("aiohttp.connector"), "_SSL_CONTEXT_VERIFIED", None),
         "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()} | _functions(),
         "environ": dict(os.environ),
         "filters": list(warnings.filters),
@@ -114,6 +143,8 @@ _OTHERS = {
     "requests.adapters": ("HTTPAdapter",),
     "httpx._transports.default": ("HTTPTransport", "AsyncHTTPTransport"),
     "httpx2._transports.default": ("HTTPTransport", "AsyncHTTPTransport"),
+    "botocore.httpsession": ("URLLib3Session",),
+    "aiohttp.connector": ("BaseConnector", "TCPConnector"),
 }
 
 
@@ -129,7 +160,7 @@ def _functions():
 
 def assert_same(before, after):
     """The process is as it was: the same objects, by ``is``."""
-    for name in ("opener", "connect", "open", "https", "create", "class"):
+    for name in ("opener", "connect", "open", "https", "create", "class", "sslproto", "default"):
         assert after[name] is before[name], name
     for name, attributes in before["methods"].items():
         assert after["methods"][name].keys() == attributes.keys()

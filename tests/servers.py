@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import select
+import selectors
 import socket
 import socketserver
 import ssl
@@ -258,3 +260,17 @@ def redirect_to(url):
         request.end_headers()
 
     return redirect
+
+
+async def soon(condition):
+    """Wait until the condition holds, at most ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # what others do is told by no event
+            await asyncio.sleep(0.002)
+
+
+async def all_closed():
+    """Wait until the running loop has no connection left: asyncio and aiohttp end before all of theirs are closed."""
+    selector = asyncio.get_running_loop()._selector
+    # In it is the loop's own socket, too. Windows has none that could be asked.
+    await soon(lambda: not isinstance(selector, selectors.BaseSelector) or len(selector.get_map()) <= 1)

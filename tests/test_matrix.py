@@ -8,7 +8,7 @@ import threading
 import types
 from pathlib import Path
 
-import matrix
+import client
 import pytest
 from matrix import CLIENTS, PASSWORD, USER, coverage, going, markdown, with_credentials
 from servers import BODY, ConnectProxy, KeepAliveHandler, Server, serving
@@ -83,8 +83,12 @@ def block_of(ca_file, other_file, monkeypatch):
 def trust_outside(file, monkeypatch):
     """Outside every block *file* is what a client trusts, as a machine may be set up."""
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    if matrix.requests:
+    if client.requests:
         monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(file))
+    if client.botocore:
+        monkeypatch.setattr("botocore.httpsession.where", lambda: str(file))
+    if hasattr(sys.modules.get("aiohttp.connector"), "_SSL_CONTEXT_VERIFIED"):
+        monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context(cafile=file))
     if hasattr(sys.modules.get("requests.adapters"), "_preloaded_ssl_context"):  # requests 2.32.0 to 2.32.4
         monkeypatch.setattr("requests.adapters._preloaded_ssl_context", ssl.create_default_context(cafile=file))
 
@@ -240,7 +244,7 @@ def test_nothing_stays_open_after_its_client_was_closed(client, keeper, proxy, c
 @pytest.mark.usefixtures("distrusted_outside")
 def test_the_readme_says_what_is_covered(ca, tmp_path):
     """The README's table is what connections of every client show."""
-    for library in ("requests", "httpx", "httpx2", "trio"):
+    for library in ("requests", "botocore", "httpx", "httpx2", "trio", "aiohttp", "fsspec"):
         pytest.importorskip(library, reason="the table has rows for it")
     text = README.read_text(encoding="utf-8")
     found = re.search(r"<!-- coverage -->\n(.*?)\n<!-- /coverage -->", text, re.DOTALL)

@@ -14,9 +14,9 @@ def load() -> tuple[ModuleType, ...]:
 
     A fork waits for that lock, so no child is born in the middle of an import whose module lock nobody would release.
     """
-    from . import httpx, urllib, urllib3
+    from . import aiohttp, asyncio, botocore, httpx, urllib, urllib3
 
-    return (urllib, urllib3, httpx)
+    return (urllib, urllib3, botocore, httpx, asyncio, aiohttp)
 
 
 def install() -> None:

@@ -54,7 +54,10 @@ class Patches:
             if now is ours:
                 setattr(owner, name, original)
             elif now is not original:
-                parents = (getattr(owner, "__module__", None), getattr(owner, "__qualname__", owner.__name__))
-                replaced.append(".".join((*filter(None, parents), name)))
+                replaced.append(f"{_name(owner)}.{name}")
             self._done.pop()
         return replaced
+
+
+def _name(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else str(owner.__name__)

@@ -55,27 +55,28 @@ def restore() -> list[str]:
 
 
 def _meet_pool_manager(module: ModuleType) -> None:
-    if not _is_covered():
+    if not is_covered():
         raise NotCoveredError("which needs urllib3 2, for requests too")
     _patches.require(module, "PoolManager.connection_from_context")
     _patches.wrap(module.PoolManager, "connection_from_context", _make_connection_from_context)
 
 
 def _meet_sessions(module: ModuleType) -> None:
-    if _is_covered():
+    if is_covered():
         _patches.require(module, "Session.merge_environment_settings")
         _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
 
 
 def _meet_adapters(module: ModuleType) -> None:
-    if _is_covered():
+    if is_covered():
         _patches.require(module, "HTTPAdapter.cert_verify", "HTTPAdapter.send")
         _patches.wrap(module.HTTPAdapter, "cert_verify", _make_cert_verify)
         if not hasattr(module.HTTPAdapter, "get_connection_with_tls_context"):
             _patches.wrap(module.HTTPAdapter, "send", _make_send)
 
 
-def _is_covered() -> bool:
+def is_covered() -> bool:
+    """Whether the urllib3 that is imported is one we cover."""
     # urllib3 1 matches host names by itself, with another reading of the settings; see its changes in 2.0.
     return not _version().startswith("1.")
 
@@ -279,10 +280,15 @@ def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[.
     return merge_environment_settings
 
 
+def is_ours(pool: Any) -> bool:
+    """Whether a connection pool was given a context of ours."""
+    return getattr(pool, "conn_kw", {}).get("ssl_context") in _ours
+
+
 def _make_cert_verify(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def cert_verify(self: Any, conn: Any, url: Any, verify: Any, cert: Any) -> Any:
-        if getattr(conn, "conn_kw", {}).get("ssl_context") not in _ours:
+        if not is_ours(conn):
             return original(self, conn, url, verify, cert)
         if isinstance(verify, (str, bytes, os.PathLike)) and os.fsdecode(verify) not in {"", *_defaults()}:
             raise ssl.SSLError(LATE)  # an adapter that chooses its pool without a look at verify
