@@ -221,5 +221,5 @@ def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
         (issue("www.zscaler.com", ca).presenting(ca), "unknown-root"),
         (issue("localhost", inspector()).presenting(inspector()), "inspected"),
     ):
-        with serving(Server(leaf)) as server:
-            assert explain(leaving(trusted_context(file), lambda: fetch(server.url))).cause == cause
+        with serving(Server(leaf)) as server, trusted_context(file):
+            assert explain(failure(fetch, server.url)).cause == cause
