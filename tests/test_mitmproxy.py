@@ -1,6 +1,8 @@
 """requests and urllib3 through a real mitmproxy, named and authenticated as the environment says."""
 
 import base64
+import hashlib
+import ssl
 import traceback
 
 import pytest
@@ -83,3 +85,25 @@ def test_a_407_stays_what_it_is_and_shows_no_password(password, mitmproxy, origi
     encoded = base64.b64encode(f"{real.USER}:{password}".encode()).decode()
     assert not any(secret in message for secret in (password or real.PASSWORD, encoded))
     assert origin.via == []
+
+
+def test_a_block_that_lacks_its_ca_names_mitmproxy_and_the_fingerprint(mitmproxy, origin, ca_file, monkeypatch):
+    """The note of the failure names the product, and the fingerprint of the CA that cures it."""
+    monkeypatch.setenv("HTTPS_PROXY", mitmproxy.url())
+    with pytest.raises(requests.exceptions.SSLError) as caught, trusted_context(ca_file):
+        requests.get(origin.url, timeout=20)
+    (note,) = caught.value.__notes__
+    der = ssl.PEM_cert_to_DER_cert(mitmproxy.bundle.read_text())
+    assert "a TLS-inspecting product, mitmproxy by the issuer's name" in note
+    assert hashlib.sha256(der).digest().hex(":").upper() in note
+    assert not any(secret in note for secret in (real.USER, real.PASSWORD))
+
+
+def test_a_407_is_explained_without_a_password(mitmproxy, origin, monkeypatch):
+    """The note says that the proxy asks for credentials, and repeats none."""
+    monkeypatch.setenv("HTTPS_PROXY", mitmproxy.url("wr@ng/pass%word"))
+    with pytest.raises(requests.exceptions.ProxyError) as caught, trusted_context(mitmproxy.bundle):
+        requests.get(origin.url, timeout=20)
+    (note,) = caught.value.__notes__
+    assert note.startswith("localhost: the proxy asks for user and password (407 ")
+    assert "wr@ng" not in note
