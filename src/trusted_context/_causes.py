@@ -7,7 +7,7 @@ import re
 from . import _anchors, _faults
 from ._certificate import printable
 from ._failure import Cause, Failure
-from ._products import product_of
+from ._products import OF_ONES_OWN, product_of
 from ._redact import redact
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def _untrusted(failure: Failure) -> Cause:
     if namesake is not None:
         return _same_name_other_key(failure, top, namesake)
     if top.self_issued:
-        return _self_signed(failure) if len(failure.path) == 1 else _unknown_root(failure, top)
+        return _self_signed(failure, top) if len(failure.path) == 1 else _unknown_root(failure, top)
     return _missing_intermediate(failure, top) or _unknown_issuer(failure, top)
 
 
@@ -59,7 +59,7 @@ def _inspected(failure: Failure, top: Certificate, product: str) -> Cause:
         "inspected",
         f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
         f"a TLS-inspecting product, {product} by the issuer's name, answers in the server's place",
-        _cure(failure, top, installed=True),
+        _cure(failure, top, installed=True, program=product if product in OF_ONES_OWN else None),
     )
 
 
@@ -113,16 +113,7 @@ def _same_name_other_key(failure: Failure, top: Certificate, namesake: Certifica
     )
 
 
-def _self_signed(failure: Failure) -> Cause:
-    leaf = failure.leaf
-    if leaf is None:
-        return _untrusted_unseen(failure)
-    product = product_of(failure.chain)
-    if product:
-        return _inspected(failure, leaf, product)
-    namesake = next((anchor for anchor in failure.anchors if _is_namesake(leaf, anchor)), None)
-    if namesake is not None:
-        return _same_name_other_key(failure, leaf, namesake)
+def _self_signed(failure: Failure, leaf: Certificate) -> Cause:
     return Cause(
         "self-signed",
         f'{failure.server}: its certificate, "{leaf.subject}", is signed by itself and by no CA',
@@ -132,7 +123,7 @@ def _self_signed(failure: Failure) -> Cause:
     )
 
 
-def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
+def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str | None = None) -> str:
     """How to trust the CA that *top* is, or names as its issuer."""
     known = _anchors.where_known(top, failure.trust)
     if known == "system":
@@ -141,7 +132,12 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
         return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
     name = f'"{top.issuer}"'
     what = f"{name} with the sha256 presented" if top.self_issued else name
-    ask = f'ask IT for the CA certificate {what}, then trusted_context("that-ca.crt")'
+    get = (
+        f"export {program}'s CA certificate {what} from its settings"
+        if program
+        else f"ask IT for the CA certificate {what}"
+    )
+    ask = f'{get}, then trusted_context("that-ca.crt")'
     if installed and _anchors.system_may_know(failure.trust):
         return f"trusted_context(system=True) where a browser on this machine accepts it; else {ask}"
     return ask
@@ -169,8 +165,7 @@ _BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
     7: _bad_signature,
     9: _faults.not_yet_valid,
     10: _faults.expired,
-    18: _self_signed,
-    **dict.fromkeys((19, 20, 21, 27), _untrusted),
+    **dict.fromkeys((18, 19, 20, 21, 27), _untrusted),
     23: _faults.revoked,
     **dict.fromkeys((24, 32, 79), _faults.not_a_ca),  # 24 was OpenSSL 1.1.1's
     26: _faults.wrong_purpose,
