@@ -49,8 +49,8 @@ def _is_namesake(top: Certificate, anchor: Certificate) -> bool:
 
 def _untrusted_unseen(failure: Failure) -> Cause:
     ask = (
-        'ask IT for the CA certificate, then trusted_context("that-ca.crt"); where a browser on this machine accepts the '
-        "server, trusted_context(system=True)"
+        'ask IT for the CA certificate, then trusted_context("that-ca.crt"); where a browser on this machine accepts '
+        "the server, trusted_context(system=True)"
     )
     likely = "a TLS-inspecting proxy, or a CA of your organisation's own"
     if failure.code == _SELF_SIGNED:
