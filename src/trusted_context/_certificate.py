@@ -35,6 +35,8 @@ class Certificate:
     """
 
     __slots__ = (
+        "_issuer",
+        "_subject",
         "der",
         "full_issuer",
         "full_subject",
@@ -49,6 +51,8 @@ class Certificate:
 
     def __init__(self, der: bytes, info: Mapping[str, Any]) -> None:
         self.der = der
+        self._subject = info.get("subject", ())
+        self._issuer = info.get("issuer", ())
         self.full_subject = _full(info.get("subject", ()))
         self.full_issuer = _full(info.get("issuer", ()))
         self.subject = _short(info.get("subject", ()))
@@ -56,8 +60,31 @@ class Certificate:
         self.not_before = _seconds(info.get("notBefore"))
         self.not_after = _seconds(info.get("notAfter"))
         self.names = tuple(printable(name) for _, name in info.get("subjectAltName", ()))
-        self.self_issued = info.get("subject", ()) == info.get("issuer", ())
+        self.self_issued = bool(self._subject) and self._subject == self._issuer
         self.locates_its_issuer = bool(info.get("caIssuers"))
+
+    def names_as_issuer(self, other: Certificate) -> bool:
+        """Whether *other* bears the name that this certificate's issuer has; its key may be another."""
+        return bool(self._issuer) and self._issuer == other._subject
+
+    def shares_its_subject(self, other: Certificate) -> bool:
+        """Whether both were issued to the same name."""
+        return bool(self._subject) and self._subject == other._subject
+
+    @property
+    def issuer_organisations(self) -> frozenset[str]:
+        """The organisations in the issuer's name."""
+        return frozenset(value for kind, value in _attributes(self._issuer) if kind == "organizationName")
+
+    @property
+    def subject_organisations(self) -> frozenset[str]:
+        """The organisations in the subject's name."""
+        return frozenset(value for kind, value in _attributes(self._subject) if kind == "organizationName")
+
+    @property
+    def issuer_words(self) -> str:
+        """What the issuer calls itself, to look for a maker's name in; not to be printed."""
+        return " / ".join(value for kind, value in _attributes(self._issuer) if kind in _NAMES)
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,174 @@
+"""Why a verification failed: one cause, told apart by OpenSSL's code, what was presented and what was trusted."""
+
+from __future__ import annotations
+
+from . import _anchors, _faults
+from ._certificate import printable
+from ._failure import Cause, Failure
+from ._products import product_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._certificate import Certificate
+
+
+def of_verification(failure: Failure) -> Cause:
+    """The cause of a failed verification: always one, the likeliest."""
+    explain = _BY_CODE.get(failure.code or 0, _other)
+    return explain(failure)
+
+
+def _untrusted(failure: Failure) -> Cause:
+    """Nothing that was presented leads to what is trusted."""
+    top = failure.top
+    if top is None:
+        return _untrusted_unseen(failure)
+    product = product_of(failure.chain)
+    if product:
+        return _inspected(failure, top, product)
+    namesake = next((anchor for anchor in failure.anchors if _is_namesake(top, anchor)), None)
+    if namesake is not None:
+        return _same_name_other_key(failure, top, namesake)
+    if top.self_issued:
+        return _self_signed(failure) if len(failure.path) == 1 else _unknown_root(failure, top)
+    return _missing_intermediate(failure, top) or _unknown_issuer(failure, top)
+
+
+def _is_namesake(top: Certificate, anchor: Certificate) -> bool:
+    return top.names_as_issuer(anchor) or (top.self_issued and top.shares_its_subject(anchor) and top.der != anchor.der)
+
+
+def _untrusted_unseen(failure: Failure) -> Cause:
+    names = {18: "self-signed", 19: "unknown-root"}
+    return Cause(
+        names.get(failure.code or 0, "unknown-issuer"),
+        f"{failure.server}: its certificate is signed by nobody whom {failure.truster} trusts",
+        "a TLS-inspecting proxy, or a CA of your organisation's own",
+        'ask IT for the CA certificate, then trusted_context("that-ca.crt"); where a browser on this machine accepts '
+        "the server, trusted_context(system=True)",
+    )
+
+
+def _inspected(failure: Failure, top: Certificate, product: str) -> Cause:
+    return Cause(
+        "inspected",
+        f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
+        f"a TLS-inspecting product, {product} by the issuer's name, answers in the server's place",
+        _cure(failure, top, installed=True),
+    )
+
+
+def _unknown_root(failure: Failure, top: Certificate) -> Cause:
+    return Cause(
+        "unknown-root",
+        f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
+        "a TLS-inspecting proxy that answers in the server's place, or a private CA of whoever runs the server",
+        _cure(failure, top, installed=True),
+    )
+
+
+def _unknown_issuer(failure: Failure, top: Certificate) -> Cause:
+    return Cause(
+        "unknown-issuer",
+        f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
+        "a private CA of your organisation's own, or a TLS-inspecting proxy",
+        _cure(failure, top, installed=True),
+    )
+
+
+def _missing_intermediate(failure: Failure, top: Certificate) -> Cause | None:
+    if len(failure.path) > 1 or _anchors.where_known(top, failure.trust):
+        return None
+    organisations = top.issuer_organisations
+    kin = next((anchor for anchor in failure.anchors if organisations & anchor.subject_organisations), None)
+    if not (kin or top.locates_its_issuer or len(failure.chain) > 1):
+        return None
+    if kin:
+        likely = f'the server forgot to send "{top.issuer}", an intermediate CA of "{kin.subject}"\'s organisation'
+    else:
+        likely = f'the server forgot to send "{top.issuer}", an intermediate CA; browsers fetch or remember it'
+    return Cause(
+        "missing-intermediate",
+        f'{failure.server}: the certificate of its issuer "{top.issuer}" was not sent, and is not trusted itself',
+        likely,
+        "tell whoever runs the server to send the whole chain; until then get that certificate (a browser exports it) "
+        'and trust it too: trusted_context("intermediate.crt", system=True)',
+    )
+
+
+def _same_name_other_key(failure: Failure, top: Certificate, namesake: Certificate) -> Cause:
+    return Cause(
+        "same-name-other-key",
+        f'{failure.server}: its certificate is signed by a CA named "{namesake.subject}", but not by the one of that '
+        f"name that {failure.truster} trusts (sha256 {namesake.sha256})",
+        "the CA was renewed with a new key, and the CA file is the old one",
+        _cure(failure, top, installed=False),
+    )
+
+
+def _self_signed(failure: Failure) -> Cause:
+    leaf = failure.leaf
+    if leaf is None:
+        return _untrusted_unseen(failure)
+    product = product_of(failure.chain)
+    if product:
+        return _inspected(failure, leaf, product)
+    namesake = next((anchor for anchor in failure.anchors if _is_namesake(leaf, anchor)), None)
+    if namesake is not None:
+        return _same_name_other_key(failure, leaf, namesake)
+    return Cause(
+        "self-signed",
+        f'{failure.server}: its certificate, "{leaf.subject}", is signed by itself and by no CA',
+        "a server or device set up without a CA, or a login page (captive portal) of this network in its place",
+        "if whoever runs the server confirms that sha256, save its certificate as a file: "
+        'trusted_context("that-server.crt")',
+    )
+
+
+def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
+    """How to trust the CA that *top* is, or names as its issuer."""
+    known = _anchors.where_known(top, failure.trust)
+    if known == "system":
+        return "trusted_context(system=True): the operating system's store has this CA"
+    if known == "certifi":
+        return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
+    name = f'"{top.issuer}"'
+    what = f"{name} with that sha256" if top.self_issued else name
+    ask = f'ask IT for the CA certificate {what}, then trusted_context("that-ca.crt")'
+    if installed and _anchors.system_may_know(failure.trust):
+        return f"trusted_context(system=True) where a browser on this machine accepts it; else {ask}"
+    return ask
+
+
+def _other(failure: Failure) -> Cause:
+    words = printable(failure.message.partition("verify failed: ")[2] or failure.message)
+    return Cause(
+        "unverified",
+        f"{failure.server}: its certificate could not be verified" + (f": {words}" if words else ""),
+        "a certificate that OpenSSL or the operating system refuses for a reason of its own",
+        "tell whoever runs the server",
+    )
+
+
+def _bad_signature(failure: Failure) -> Cause:
+    return _untrusted(failure) if failure.path else _other(failure)
+
+
+_BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
+    2: _faults.anchor_is_intermediate,
+    7: _bad_signature,
+    9: _faults.not_yet_valid,
+    10: _faults.expired,
+    18: _self_signed,
+    **dict.fromkeys((19, 20, 21, 27), _untrusted),
+    23: _faults.revoked,
+    **dict.fromkeys((24, 32, 79), _faults.not_a_ca),  # 24 was OpenSSL 1.1.1's
+    26: _faults.wrong_purpose,
+    **dict.fromkeys((22, 25, 47, 48), _faults.not_allowed),
+    62: _faults.wrong_host,
+    64: _faults.wrong_address,
+    **dict.fromkeys((66, 67, 68), _faults.weak),
+    **dict.fromkeys((*range(80, 94), 34), _faults.strict),
+}
