@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import _bundle, _environ, _resolved, _stores, _surroundings
+from . import _bundle, _environ, _resolved, _surroundings
 from ._redact import redact
 from ._trust import Trust
 
@@ -21,21 +21,23 @@ class Candidate:
 
     Attributes:
         name: ``"cafile"``, ``"environment"``, ``"system"`` or ``"certifi"``.
-        description: where it comes from.
+        title: what it is, in a few words.
         arguments: what ``trusted_context(...)`` is called with for it.
         trust: what it trusts; ``None`` where there is nothing.
         problem: why there is nothing.
+        remarks: what its owner should know of it, though it is usable.
     """
 
-    __slots__ = ("arguments", "description", "name", "problem", "trust")
+    __slots__ = ("arguments", "name", "problem", "remarks", "title", "trust")
 
     def __init__(
-        self, name: str, description: str, arguments: str, *, source: Source | None = None, problem: str | None = None
+        self, name: str, title: str, arguments: str, *, source: Source | None = None, problem: str | None = None
     ) -> None:
         self.name = name
-        self.description = source.description if source else description
+        self.title = title
         self.arguments = arguments
         self.problem = problem
+        self.remarks: list[str] = []
         self.trust: Trust | None = None
         if source:
             self.trust = Trust(source.bundle.certificates, folder=source.folder, native=source.native)
@@ -67,14 +69,18 @@ def find(material: tuple[Material, ...] | None, system: Source | None, certifi: 
 
 
 def _from_material(material: tuple[Material, ...]) -> Candidate:
-    _resolved.resolve(material, system=None, insecure=False, strict=False)
-    source = _stores.find(material, None)
+    # Read once: what was given may be a pipe.
+    resolved = _resolved.resolve(material, system=None, insecure=False, strict=False)
+    source = resolved._source
+    assert source
     if any(isinstance(piece, bytes) or _is_content(piece) for piece in material):
         # What a program holds in a variable has a name there.
         arguments = "cafile=cafile"
     else:
         arguments = f"cafile={_as_argument([str(os.fspath(piece)) for piece in material])}"
-    return Candidate("cafile", source.description, arguments, source=source)
+    candidate = Candidate("cafile", source.description, arguments, source=source)
+    candidate.remarks = resolved.problems()
+    return candidate
 
 
 def _is_content(piece: Material) -> bool:

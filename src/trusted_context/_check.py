@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import _candidates, _diagnosis, _resolved, _surroundings
+from . import _candidates, _diagnosis, _surroundings
 from ._arguments import check_cafile
-from ._candidates import Candidate
 from ._deadline import Deadline
 from ._probe import Probe, Stopped
+from ._products import product_of
 from ._report import Report
 from ._target import authority, check_timeout, parse_target
 from ._verdicts import Court
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._bundle import Material
+    from ._candidates import Candidate
     from ._certificate import Certificate
-    from ._diagnosis import Diagnosis
+    from ._failure import Cause
     from ._probe import Handshake
     from ._target import Proxy
     from ._trust import Trust
@@ -60,8 +61,6 @@ def examine(
     host, port = parse_target(url)
     deadline = Deadline(check_timeout(timeout))
     material = check_cafile(cafile)
-    if material is not None:
-        _resolved.resolve(material, system=None, insecure=False, strict=False)
     tell("what this machine is set up to")
     return _Check(host, port, material, deadline, tell).run()
 
@@ -91,10 +90,12 @@ class _Check:
             "works": False,
             "line": None,
             "cause": None,
-            "explanation": [],
+            "explanation": {},
             "steps": [],
             "tls": None,
+            "product": None,
             "chain": [],
+            "chain_length": 0,
             "verdicts": [],
         }
 
@@ -102,16 +103,19 @@ class _Check:
         proxy, candidates = self._look_around()
         probe = Probe(self._host, self._port, proxy, self._deadline)
         try:
-            diagnosis = self._diagnose(probe, candidates)
+            cause = self._diagnose(probe, candidates)
         except Stopped as stopped:
             self._step(stopped.stage, "failed", _diagnosis.words(stopped.error))
-            diagnosis = _diagnosis.of_stop(stopped, probe)
+            cause = _diagnosis.of_stop(stopped, probe)
         working = next((verdict for verdict in self._verdicts if verdict.works), None)
         self._findings["verdicts"] = [verdict.as_dict() for verdict in self._verdicts]
         if working:
             self._findings |= {"works": True, "line": working.candidate.line}
-        if diagnosis:
-            self._findings |= {"cause": diagnosis.name, "explanation": diagnosis.lines}
+        if cause:
+            self._findings["cause"] = cause.name
+            self._findings["explanation"] = {"happened": cause.happened, "likely": cause.likely}
+            if not working:
+                self._findings["explanation"]["next"] = cause.next
         return Report(self._findings, self._chain)
 
     def _look_around(self) -> tuple[Proxy | None, list[Candidate]]:
@@ -125,9 +129,11 @@ class _Check:
             "system": system_found,
             "proxy": proxies,
         }
-        return proxy, _candidates.find(self._material, system, certifi)
+        candidates = _candidates.find(self._material, system, certifi)
+        self._findings["remarks"] = [remark for candidate in candidates for remark in candidate.remarks]
+        return proxy, candidates
 
-    def _diagnose(self, probe: Probe, candidates: list[Candidate]) -> Diagnosis | None:
+    def _diagnose(self, probe: Probe, candidates: list[Candidate]) -> Cause | None:
         self._connect(probe)
         proxy_trust = self._trust_for_proxy(probe, candidates)
         self._tell(f"TLS with {self._host}")
@@ -137,7 +143,7 @@ class _Check:
         self._note(agreed)
         court = Court(probe, proxy_trust)
         for candidate in candidates:
-            self._tell(f"who is believed: {candidate.description}")
+            self._tell(f"who is believed: {candidate.title}")
             self._verdicts.append(court.judge(candidate))
         return _diagnosis.of_verdicts(self._verdicts, agreed, probe)
 
@@ -168,7 +174,7 @@ class _Check:
             except Stopped as stopped:
                 failure = failure or stopped
             else:
-                self._step("proxy", "passed", f"spoken to in TLS, and verified by {candidate.description}")
+                self._step("proxy", "passed", f"spoken to in TLS, and verified by {candidate.title}")
                 return candidate.trust
         if failure is None:
             raise Stopped("proxy", OSError("nothing on this machine could verify it"))
@@ -185,6 +191,7 @@ class _Check:
         }
         self._findings["chain"] = [_as_dict(certificate) for certificate in agreed.chain[:_MOST_CERTIFICATES]]
         self._findings["chain_length"] = len(agreed.chain)
+        self._findings["product"] = product_of(agreed.chain)
 
     def _step(self, name: str, result: str, text: str) -> None:
         self._findings["steps"].append({"name": name, "result": result, "text": text})

@@ -13,7 +13,7 @@ from . import _handshake
 from ._deadline import within
 from ._target import authority
 from ._trust import _Context, _TrueSSLContext
-from ._tunnel import open_tunnel
+from ._tunnel import PlainProxyError, TunnelError, open_tunnel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class Probe:
             found.asks_for_certificate = bool(asked)
             if asked:
                 # In TLS 1.3 the server refuses only after the client is done with its part (RFC 8446, 4.4.2.4).
-                plain.deadline = self.deadline.at_most(_LONGEST_WAIT_FOR_REFUSAL)
+                with _at("tls"):
+                    plain.deadline = self.deadline.at_most(_LONGEST_WAIT_FOR_REFUSAL)
                 found.refusal = encrypted.read_refusal()
             encrypted.say_goodbye()
             return found
@@ -152,9 +153,29 @@ class Probe:
         """
         assert self.proxy
         with contextlib.closing(self._open()) as connection, _at("proxy"):
-            encrypted = _Encrypted(_Plain(connection, self.deadline), context, self.proxy.host)
-            encrypted.shake_hands()
+            # Whoever waits for a line of text, as plain proxies do, never answers.
+            plain = _Plain(connection, self.deadline.at_most(self.deadline.left() / 3))
+            encrypted = _Encrypted(plain, context, self.proxy.host)
+            try:
+                encrypted.shake_hands()
+            except ssl.SSLCertVerificationError:
+                raise
+            except OSError:
+                if self._proxy_speaks_plainly():
+                    raise PlainProxyError("it speaks plain HTTP") from None
+                raise
             encrypted.say_goodbye()
+
+    def _proxy_speaks_plainly(self) -> bool:
+        with contextlib.closing(self._open()) as connection:
+            plain = _Plain(connection, self.deadline.at_most(self.deadline.left() / 3))
+            try:
+                open_tunnel(plain, authority(self.host, self.port), None)
+            except TunnelError as error:
+                return error.status is not None
+            except OSError:
+                return False
+            return True
 
     def _shake_hands(
         self, plain: _Plain, context: ssl.SSLContext, proxy_context: ssl.SSLContext | None, asked: list[bool]

@@ -18,7 +18,7 @@ _NARROWEST = 40
 _INDENT = 18
 _LONGEST = 2000
 _STEPS = {"lookup": "name", "connection": "connection", "proxy": "proxy", "tls": "TLS"}
-_TITLES = {"what": "cause", "likely": "likely", "next": "next"}
+_TITLES = {"happened": "cause", "likely": "likely", "next": "next"}
 
 
 class Row:
@@ -61,6 +61,15 @@ class Report:
     def cause(self) -> str | None:
         cause: str | None = self._findings["cause"]
         return cause
+
+    def topmost_authority(self) -> Certificate | None:
+        """The last CA certificate of the chain that the server presented; unverified."""
+        from . import _anchors
+        from ._failure import linked
+
+        authorities = {found.der for found in _anchors._read(tuple(one.der for one in self._chain))}
+        path = [one for one in linked(self._chain) if one.der in authorities]
+        return next(reversed(path or [one for one in self._chain if one.der in authorities]), None)
 
     def as_dict(self) -> dict[str, Any]:
         """All findings, as a new dictionary of plain values, for a bug report; its keys are stable."""
@@ -119,15 +128,20 @@ def rows(findings: dict[str, Any]) -> Iterator[Row]:
     yield from _of_way(findings)
     yield from _of_chain(findings)
     yield from _of_verdicts(findings)
-    for kind, text in findings["explanation"]:
-        yield Row("", _TITLES.get(kind, kind), text)
+    for remark in findings["remarks"]:
+        yield Row("!", "cafile", remark)
+    for kind, text in findings["explanation"].items():
+        # With a trust that works, the cause is that of whoever trusts something else.
+        yield Row("", "otherwise" if kind == "happened" and findings["works"] else _TITLES[kind], text)
 
 
 def _title(findings: dict[str, Any]) -> str:
     from ._target import authority
 
     place = authority(findings["host"], findings["port"])
-    return f"{place} can be trusted" if findings["works"] else f"{place} cannot be trusted as this machine is set up"
+    if findings["works"]:
+        return f"{place}: verified"
+    return f"{place}: not verified by anything on this machine" if findings["verdicts"] else f"{place}: not reached"
 
 
 def _code(findings: dict[str, Any]) -> list[str]:
@@ -138,12 +152,9 @@ def _code(findings: dict[str, Any]) -> list[str]:
 
 def _of_machine(findings: dict[str, Any]) -> Iterator[Row]:
     machine = findings["machine"]
-    yield Row(
-        "",
-        "python",
-        f"{machine['implementation']} {machine['python']}, {machine['openssl']}, {machine['platform']}, "
-        f"trusted-context {machine['trusted_context']}, clock {machine['clock']}",
-    )
+    versions = f"{machine['openssl']}, trusted-context {machine['trusted_context']}"
+    yield Row("", "python", f"{machine['python']} ({machine['implementation']}), {versions}")
+    yield Row("", "machine", f"{machine['platform']}, clock {machine['clock']}")
     named = [variable for variable in findings["variables"] if variable["value"]]
     for variable in named:
         decides = " (what trusted_context() goes by)" if variable["decides"] else ""
@@ -192,15 +203,17 @@ def _of_way(findings: dict[str, Any]) -> Iterator[Row]:
 def _of_chain(findings: dict[str, Any]) -> Iterator[Row]:
     for place, certificate in enumerate(findings["chain"], 1):
         yield Row("", f"presented {place}", f'"{certificate["name"]}", signed by "{certificate["issuer_name"]}"')
-        yield Row("", "", f"valid {certificate['not_before']} to {certificate['not_after']}")
+        yield Row("", "  valid", f"{certificate['not_before']} to {certificate['not_after']}")
         if place == 1:
             more = certificate["count_of_names"] - len(certificate["names"])
             names = ", ".join(certificate["names"]) or "no host at all"
-            yield Row("", "", f"for {names}{f' and {more} more' if more else ''}")
-        yield Row("", "", f"sha256 {certificate['sha256']}")
-    more = findings.get("chain_length", 0) - len(findings["chain"])
-    if more > 0:
-        yield Row("", "presented", f"and {more} more certificates")
+            yield Row("", "  for", f"{names}{f' and {more} more' if more else ''}")
+        yield Row("", "  sha256", certificate["sha256"])
+    more = findings["chain_length"] - len(findings["chain"])
+    if more:
+        yield Row("!", "presented", f"and {more} certificates more")
+    if findings["product"]:
+        yield Row("!", "inspected", f"by {findings['product']}, as the issuer's name says: it answers for the server")
 
 
 def _of_verdicts(findings: dict[str, Any]) -> Iterator[Row]:
@@ -212,11 +225,11 @@ def _of_verdicts(findings: dict[str, Any]) -> Iterator[Row]:
                 if strictly is not False
                 else f"; Python 3.13's strict=True refuses it: {verdict['message_strictly']}"
             )
-            yield Row("ok", "trust", f"{verdict['description']}: verifies the server{but}")
+            yield Row("ok", "trust", f"{verdict['title']}: verified{but}")
         elif verdict["works"] is None:
-            yield Row("!", "trust", f"{verdict['description']}: no answer in time")
+            yield Row("!", "trust", f"{verdict['title']}: no answer in time")
         else:
-            yield Row("FAIL", "trust", f"{verdict['description']}: {verdict['message']}")
+            yield Row("FAIL", "trust", f"{verdict['title']}: {verdict['message']}")
 
 
 def _clean(value: Any) -> Any:

@@ -90,22 +90,22 @@ def system_store() -> tuple[Findings, Source | None]:
 
 
 def proxies(host: str, port: int, deadline: Deadline) -> tuple[Findings, Proxy | None]:
-    """What Python's clients go through to this host, and what they were told that by.
-
-    Raises:
-        TimeoutError: the operating system did not say in time.
-    """
-    told = within(deadline, urllib.request.getproxies)
+    """What Python's clients go through to this host, and what they were told that by."""
+    try:
+        told = within(deadline, urllib.request.getproxies)
+        excepted = within(deadline, urllib.request.proxy_bypass, authority(host, port))
+    except TimeoutError:
+        return _no_proxies("the operating system did not say in time which proxy is in force"), None
     spoken = {name: redact_proxy(value) for name, value in told.items() if name in ("https", "all", "http")}
     if "no" in told:
         spoken["no"] = told["no"]
-    found: Findings = {"told": spoken, "used": None, "excepted": False, "problem": None, "remarks": []}
+    found = _no_proxies(None) | {"told": spoken}
     text = told.get("https") or told.get("all")
     if not text:
         if told.get("http"):
             found["remarks"].append("http_proxy is for http:// alone: for https:// set https_proxy too")
         return found, None
-    if within(deadline, urllib.request.proxy_bypass, authority(host, port)):
+    if excepted:
         return found | {"excepted": True}, None
     if not told.get("https"):
         found["remarks"].append("all_proxy is not heeded by urllib (torchvision, torch.hub, ...): set https_proxy too")
@@ -119,6 +119,10 @@ def proxies(host: str, port: int, deadline: Deadline) -> tuple[Findings, Proxy |
     if proxy.scheme == "https":
         found["remarks"].append("spoken to in TLS, as requests and httpx can; urllib (torchvision, ...) cannot")
     return found | {"used": str(proxy)}, proxy
+
+
+def _no_proxies(problem: str | None) -> Findings:
+    return {"told": {}, "used": None, "excepted": False, "problem": problem, "remarks": []}
 
 
 def environment_store(names: tuple[str, ...]) -> tuple[str | None, Source | None]:

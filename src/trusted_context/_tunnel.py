@@ -37,6 +37,10 @@ class TunnelError(OSError):
         self.speaks_tls = speaks_tls
 
 
+class PlainProxyError(OSError):
+    """The proxy is named with ``https://`` and speaks plain HTTP."""
+
+
 def open_tunnel(carrier: Carrier, authority: str, authorization: str | None) -> None:
     """Ask the proxy at the other side of *carrier* for a tunnel to *authority*.
 

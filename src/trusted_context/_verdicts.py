@@ -66,7 +66,7 @@ class Verdict:
         """The findings."""
         found = {
             "trust": self.candidate.name,
-            "description": self.candidate.description,
+            "title": self.candidate.title,
             "line": self.candidate.line,
             "works": self.outcome.works if self.outcome else False,
             "code": self.outcome and self.outcome.code,
