@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 
-from . import _bundle, _environ, _live, clients
+from . import _bundle, _environ, _live, _notes, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from ._lock import lock
 from ._resolved import name_hosts, resolve
@@ -95,7 +95,7 @@ class TrustedContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave(place_of=2)
+        self._leave(place_of=2, error=error)
 
     async def __aenter__(self) -> Self:
         self._enter(self._resolve_to_enter(), place=_place(1))
@@ -104,7 +104,7 @@ class TrustedContext:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave(place_of=2)
+        self._leave(place_of=2, error=error)
 
     def start(self) -> Self:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
@@ -192,7 +192,9 @@ class TrustedContext:
             _leave(entry)
             raise
 
-    def _leave(self, entry: Entry | None = None, *, place_of: int | None = None) -> None:
+    def _leave(
+        self, entry: Entry | None = None, *, place_of: int | None = None, error: BaseException | None = None
+    ) -> None:
         try:
             with lock:
                 entry = _live.find(self, place_of and _place(place_of))
@@ -200,6 +202,8 @@ class TrustedContext:
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
             _leave(entry or _live.find(self, place_of and _place(place_of)))
             raise
+        if error is not None and entry is not None:
+            _notes.annotate(error, entry.resolved)
 
 
 class _Body:
@@ -215,8 +219,12 @@ class _Body:
             self._resolved = self._block._resolve_to_enter()
         self._entry = self._block._enter(self._resolved)
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         _leave(self._entry)
+        if error is not None and self._resolved is not None:
+            _notes.annotate(error, self._resolved)
 
 
 if TYPE_CHECKING:

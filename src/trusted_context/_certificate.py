@@ -94,10 +94,10 @@ class Certificate:
         return hashlib.sha256(self.der).digest().hex(":").upper()
 
 
-def printable(text: object) -> str:
+def printable(text: object, longest: int = _LONGEST) -> str:
     """*text* on one line of bounded length, without what would steer a terminal or turn the reading direction."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)[:_LONGEST])
-    return shown + "..." if len(str(text)) > _LONGEST else shown
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)[:longest])
+    return shown + "..." if len(str(text)) > longest else shown
 
 
 def _attributes(name: Any) -> list[tuple[str, str]]:

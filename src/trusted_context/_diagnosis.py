@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 
-from . import _causes
+from . import _causes, _connecting
 from ._certificate import printable
 from ._failure import Cause, Failure
 from ._target import authority
@@ -27,9 +27,9 @@ _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) -> Cause | None:
     """What is wrong, or would be for a client that trusts something else; ``None`` where nothing is."""
     if agreed.version in _OLD:
-        return _old_tls(agreed, probe)
+        return _connecting._old_tls(probe.host)
     if agreed.refusal:
-        return _client_certificate(probe)
+        return _connecting._client_certificate(probe.host)
     failing = [(verdict, verdict.outcome) for verdict in verdicts if verdict.outcome and not verdict.outcome.works]
     strictly = [(verdict, verdict.strictly) for verdict in verdicts if verdict.strictly and not verdict.strictly.works]
     if not any(verdict.works for verdict in verdicts):
@@ -39,18 +39,19 @@ def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) ->
 
 
 def of_stop(stopped: Stopped, probe: Probe) -> Cause:
-    """Why the way to the server ended before its certificate was seen."""
-    place = f"the proxy {probe.proxy}" if probe.proxy else authority(probe.host, probe.port)
-    error = stopped.error
-    if stopped.stage == "lookup":
-        return _no_name(error, probe)
-    if stopped.stage == "connection":
-        return _no_connection(error, place, probe)
+    """Why the way to the server ended before its certificate was verified."""
     if stopped.stage == "proxy":
-        return _no_tunnel(error, probe)
+        return _no_tunnel(stopped.error, probe)
     if stopped.asks_for_certificate:
-        return _client_certificate(probe)
-    return _of_tls(error, probe)
+        return _connecting._client_certificate(probe.host)
+    to_proxy = probe.proxy and stopped.stage != "tls"
+    place = f"the proxy {probe.proxy}" if to_proxy else authority(probe.host, probe.port)
+    return _connecting.of_connection([stopped.error], place) or Cause(
+        "unreachable",
+        f"{place}: no connection could be made: {words(stopped.error)}",
+        "no network leads there, or what answers is broken",
+        "check the network (VPN, Wi-Fi), host and port: no CA file cures this",
+    )
 
 
 def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Probe) -> Cause | None:
@@ -82,44 +83,6 @@ def date(seconds: int | None) -> str | None:
         return None
 
 
-def _no_name(error: OSError | ValueError, probe: Probe) -> Cause:
-    host = probe.proxy.host if probe.proxy else probe.host
-    if isinstance(error, TimeoutError):
-        return Cause(
-            "timeout",
-            f"{host}: the name lookup gave no answer in time",
-            "no network, or a DNS server that is down",
-            "check the network (VPN, Wi-Fi, login page), and try again with a longer --timeout",
-        )
-    if probe.proxy:
-        likely, advice = "the proxy's name is wrong, or only known inside a VPN", "correct the proxy's address"
-    else:
-        likely = "the name is wrong; or this network resolves no outside names, since all goes through a proxy"
-        advice = "check the name in a browser; if that uses a proxy, set https_proxy=http://host:port to the same"
-    return Cause("dns", f"{host}: the name lookup failed: {words(error)}", likely, advice)
-
-
-def _no_connection(error: OSError | ValueError, place: str, probe: Probe) -> Cause:
-    through = "" if probe.proxy else "; if a browser gets there, it uses a proxy: set https_proxy=http://host:port too"
-    if isinstance(error, TimeoutError):
-        return Cause(
-            "timeout",
-            f"{place}: no connection within the time that was given",
-            "a firewall that drops what is sent there, or a host that is down",
-            f"check host and port{through}",
-        )
-    if isinstance(error, ConnectionRefusedError):
-        return Cause(
-            "refused", f"{place}: the connection was refused", "nothing listens there", f"check host and port{through}"
-        )
-    return Cause(
-        "unreachable",
-        f"{place}: no connection: {words(error)}",
-        "no network leads there",
-        f"check the network{through}",
-    )
-
-
 def _no_tunnel(error: OSError | ValueError, probe: Probe) -> Cause:
     proxy = probe.proxy
     assert proxy
@@ -142,75 +105,8 @@ def _no_tunnel(error: OSError | ValueError, probe: Probe) -> Cause:
             f"write http:// in its place: https_proxy={str(proxy).replace('https://', 'http://', 1)}",
         )
     return Cause(
-        "timeout" if isinstance(error, TimeoutError) else "proxy-refused",
+        "timed-out" if isinstance(error, TimeoutError) else "proxy-refused",
         f"the proxy {proxy} opened no tunnel: {words(error)}",
         "the proxy is busy or down, or something else listens there",
         "check the proxy's address; ask IT",
-    )
-
-
-def _of_tls(error: OSError | ValueError, probe: Probe) -> Cause:
-    reason = getattr(error, "reason", None) or ""
-    place = authority(probe.host, probe.port)
-    for reasons, name, likely, advice in _TLS:
-        if any(part in reason for part in reasons):
-            return Cause(name, f"{place}: TLS failed: {words(error)}", likely, advice)
-    if isinstance(error, TimeoutError):
-        return Cause(
-            "timeout",
-            f"{place}: it took the connection, and did not finish the TLS handshake in time",
-            "a firewall or an overloaded server; or something that does not speak TLS listens there",
-            "try again with a longer --timeout; check the port",
-        )
-    return Cause(
-        "reset",
-        f"{place}: the connection was ended during the TLS handshake: {words(error)}",
-        "a firewall or an inspecting proxy that forbids this host",
-        "ask IT to allow it, or whether a proxy is to be used",
-    )
-
-
-_TLS = (
-    (
-        ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH", "UNKNOWN_PROTOCOL", "BAD_RECORD_TYPE"),
-        "not-tls",
-        "what listens there does not speak TLS: a plain HTTP server or an HTTP proxy",
-        "check the port; if this is your proxy, it belongs into https_proxy=http://host:port",
-    ),
-    (
-        ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW"),
-        "old-tls",
-        "the server and this OpenSSL have no version of TLS in common: one of them is old",
-        "tell whoever runs the server to offer TLS 1.2 or newer",
-    ),
-    (
-        ("UNRECOGNIZED_NAME",),
-        "unknown-name",
-        "the server knows no host of this name",
-        "check the name; what answers may be a balancer or a proxy in the server's place",
-    ),
-    (
-        ("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "DH_KEY_TOO_SMALL", "INSUFFICIENT_SECURITY"),
-        "handshake",
-        "the server and this OpenSSL have no cipher in common, or it insists on a client certificate",
-        "tell whoever runs the server; no CA file cures this",
-    ),
-)
-
-
-def _old_tls(agreed: Handshake, probe: Probe) -> Cause:
-    return Cause(
-        "old-tls",
-        f"{authority(probe.host, probe.port)}: the server speaks {agreed.version} at best, which RFC 8996 forbids",
-        "an old server or device",
-        "tell whoever runs the server to offer TLS 1.2 or newer; no CA file cures this",
-    )
-
-
-def _client_certificate(probe: Probe) -> Cause:
-    return Cause(
-        "client-certificate",
-        f"{authority(probe.host, probe.port)}: the server refuses whoever presents no client certificate",
-        "it is for those alone whom its owner gave a certificate and key",
-        "ask its owner for them, and give them to the client: cert=('cert.pem', 'key.pem') in requests",
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from collections import deque
 
 from ._certificate import Certificate
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from ._trust import Trust
 
 _ATTRIBUTE = "_trusted_context_presented"
+# What Python puts before OpenSSL's words.
+FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+# The newest failures, by their text: some programs keep that of an error and throw the error away.
+_recent: deque[tuple[str, Presented]] = deque(maxlen=8)
 
 
 class Presented:
@@ -42,6 +48,13 @@ def presented(error: BaseException) -> Presented | None:
     return found
 
 
+def presented_with(text: str) -> Presented | None:
+    """What was presented with the newest failure whose message *text* repeats, where that is one host's alone."""
+    found = [kept for message, kept in reversed(_recent.copy()) if message in text]
+    found = [kept for kept in found if kept.host and kept.host in text] or found
+    return found[0] if len({kept.host for kept in found}) == 1 else None
+
+
 class Socket(ssl.SSLSocket):
     """The standard library's socket, which keeps with a verification failure what was presented."""
 
@@ -64,9 +77,62 @@ class Object(ssl.SSLObject):
             raise
 
 
+def watch(context: ssl.SSLContext, trust: Trust) -> None:
+    """Let truststore's *context*, too, keep with a failure what was presented.
+
+    It verifies in socket classes of its own, one pair a context, which are extended here and never replaced. Where a
+    version of it has none, its failures come without a chain.
+    """
+    inner: Any = getattr(context, "_ctx", None)
+    if not isinstance(inner, ssl.SSLContext):
+        return
+    inner.trust = trust  # type: ignore[attr-defined]  # as a context of ours has it
+    inner.sslsocket_class = _make_watched_socket(inner.sslsocket_class)
+    inner.sslobject_class = _make_watched_object(inner.sslobject_class)
+
+
+def _make_watched_socket(base: Any) -> Any:
+    class WatchedSocket(base):  # type: ignore[misc]  # a class found at run time
+        _verifying = False
+
+        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
+            self._verifying = True
+            try:
+                super().do_handshake(block)
+            except ssl.SSLCertVerificationError as error:
+                if presented(error) is None:
+                    _keep(error, self)
+                raise
+            finally:
+                self._verifying = False
+
+        def close(self) -> None:
+            # truststore closes what it does not trust, and with that the chain is gone.
+            error = sys.exception() if self._verifying else None
+            if isinstance(error, ssl.SSLCertVerificationError):
+                _keep(error, self)
+            super().close()
+
+    return WatchedSocket
+
+
+def _make_watched_object(base: Any) -> Any:
+    class WatchedObject(base):  # type: ignore[misc]  # as above
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError as error:
+                _keep(error, self)
+                raise
+
+    return WatchedObject
+
+
 def _keep(error: ssl.SSLCertVerificationError, connection: Any) -> None:
     trust = getattr(connection.context, "trust", None)
-    setattr(error, _ATTRIBUTE, Presented(connection.server_hostname, read_chain(connection), trust))
+    found = Presented(connection.server_hostname, read_chain(connection), trust)
+    setattr(error, _ATTRIBUTE, found)
+    _recent.append((str(error), found))
 
 
 def read_chain(connection: Any) -> tuple[Certificate, ...]:

@@ -69,6 +69,11 @@ def anything_live() -> bool:
     return bool(_entries)
 
 
+def all_live() -> tuple[Entry, ...]:
+    """Every live entry, the newest first."""
+    return tuple(reversed(tuple(_entries)))
+
+
 def enter(entry: Entry) -> None:
     """Make *entry* the innermost of this context. The caller holds the lock."""
     entry.around = tuple(around for around in _stack.get() if around.live)

@@ -89,13 +89,18 @@ class Resolved:
         """One line for a person: the source, the number of CAs, what is off, and the verify flags in force."""
         if self._source is None:
             return "insecure=True: verification is off for every host; TLS 1.2 or newer"
-        parts = [f"{self._source.description}: {self._count()}", _describe_insecure(self.trust.insecure)]
+        parts = [self.summary, _describe_insecure(self.trust.insecure)]
         if self._source.native:
             parts.append("by the operating system's own rules, which strict does not change")
         else:
             flags = ", ".join(str(flag.name) for flag in self.trust.flags)
             parts.append(f"{'strict' if self.trust.strict else 'not strict'} ({flags})")
         return "; ".join(parts)
+
+    @property
+    def summary(self) -> str:
+        """The source and the number of CAs."""
+        return f"{self._source.description}: {self._count()}" if self._source else "nothing"
 
     def _count(self) -> str:
         cas = self.trust.authorities

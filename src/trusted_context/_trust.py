@@ -191,6 +191,7 @@ class _Contexts:
             import truststore
 
             context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            _handshake.watch(context, self._trust.without_contexts())
         else:
             context = _Context(ssl.PROTOCOL_TLS_CLIENT)
         readable = [der for place, der in enumerate(self._trust.anchors) if place not in self.refused]

@@ -1,0 +1,48 @@
+"""The note that a block adds to an exception that leaves it, where that tells of a connection that failed (PEP 678)."""
+
+from __future__ import annotations
+
+from . import _walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._resolved import Resolved
+
+_ATTRIBUTE = "_trusted_context_explained"
+# Of a group: more than these no person reads.
+_MOST_OF_A_GROUP = 8
+
+
+def annotate(error: BaseException | None, resolved: Resolved) -> None:
+    """Add to *error*, unless it has it already, why a connection failed in the block that trusts *resolved*."""
+    # Control flow, and Ctrl-C, are nobody's failure to connect.
+    if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
+        return
+    try:
+        for one in _members(error)[:_MOST_OF_A_GROUP]:
+            _annotate(one, resolved)
+    except Exception:  # noqa: BLE001, S110  # whatever goes wrong here, the user's exception is what must be seen
+        pass
+
+
+def _members(error: BaseException) -> list[BaseException]:
+    """The exceptions of a group, each of which may tell of another host; else *error* alone."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [member for inner in error.exceptions[:_MOST_OF_A_GROUP] for member in _members(inner)]
+
+
+def _annotate(error: BaseException, resolved: Resolved) -> None:
+    errors = _walk.carried(error)
+    if not _walk.is_worth_a_look(errors) or any(map(_is_explained, _walk.shown(error))):
+        return
+    from ._explain import explain_in
+
+    explanation = explain_in(error, resolved)
+    if explanation is not None:
+        BaseException.add_note(error, str(explanation))
+        vars(error)[_ATTRIBUTE] = True
+
+
+def _is_explained(error: BaseException) -> bool:
+    return _ATTRIBUTE in vars(error)
