@@ -114,7 +114,7 @@ class _Check:
         if cause:
             self._findings["cause"] = cause.name
             self._findings["explanation"] = {"happened": cause.happened, "likely": cause.likely}
-            if not working:
+            if not working or cause.name in _diagnosis.INCURABLE:
                 self._findings["explanation"]["next"] = cause.next
         return Report(self._findings, self._chain)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Codes that say no more than that nobody who is trusted signed it; another one says what is wrong besides.
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21, None})
+_WRONG_NAME = 62
+# What trust cannot cure: it stays so in a block that verifies the server.
+INCURABLE = frozenset({"client-certificate", "no-names"})
 _BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 
@@ -30,6 +33,8 @@ def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) ->
         return _connecting._old_tls(probe.host)
     if agreed.refusal:
         return _connecting._client_certificate(probe.host)
+    if agreed.chain and not agreed.chain[0].names and any(verdict.works for verdict in verdicts):
+        return _causes.of_verification(Failure(_WRONG_NAME, host=probe.host, chain=agreed.chain))
     failing = [(verdict, verdict.outcome) for verdict in verdicts if verdict.outcome and not verdict.outcome.works]
     strictly = [(verdict, verdict.strictly) for verdict in verdicts if verdict.strictly and not verdict.strictly.works]
     if not any(verdict.works for verdict in verdicts):

@@ -39,7 +39,6 @@ _MOST_ADDRESSES = 8
 _MOST_AT_ONCE = 16 * 1024 + 256
 _HANDSHAKE_RECORD, _CERTIFICATE_REQUEST = 22, 13
 _LONGEST_WAIT_FOR_REFUSAL = 1.0
-_OP_LEGACY_SERVER_CONNECT = 0x4  # ssl has the name from Python 3.12 on
 
 
 class Stopped(Exception):  # noqa: N818  # it says where the way ended; what ended it is the error
@@ -237,7 +236,6 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     # Down to the oldest TLS and the weakest keys that this OpenSSL knows, so that they can be named.
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.options |= _OP_LEGACY_SERVER_CONNECT
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
 
     def note(*message: Any) -> None:

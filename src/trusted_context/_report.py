@@ -130,9 +130,7 @@ def rows(findings: dict[str, Any]) -> Iterator[Row]:
     yield from _of_verdicts(findings)
     for remark in findings["remarks"]:
         yield Row("!", "cafile", remark)
-    for kind, text in findings["explanation"].items():
-        # With a trust that works, the cause is that of whoever trusts something else.
-        yield Row("", "otherwise" if kind == "happened" and findings["works"] else _TITLES[kind], text)
+    yield from _of_explanation(findings)
 
 
 def _title(findings: dict[str, Any]) -> str:
@@ -141,7 +139,7 @@ def _title(findings: dict[str, Any]) -> str:
     place = authority(findings["host"], findings["port"])
     if findings["works"]:
         return f"{place}: verified"
-    return f"{place}: not verified by anything on this machine" if findings["verdicts"] else f"{place}: not reached"
+    return f"{place}: not verified" if findings["verdicts"] else f"{place}: not reached"
 
 
 def _code(findings: dict[str, Any]) -> list[str]:
@@ -219,17 +217,26 @@ def _of_chain(findings: dict[str, Any]) -> Iterator[Row]:
 def _of_verdicts(findings: dict[str, Any]) -> Iterator[Row]:
     for verdict in findings["verdicts"]:
         if verdict["works"]:
-            strictly = verdict["works_strictly"]
-            but = (
-                ""
-                if strictly is not False
-                else f"; Python 3.13's strict=True refuses it: {verdict['message_strictly']}"
-            )
+            refused = verdict["works_strictly"] is False
+            but = f"; Python 3.13's strictness refuses it: {verdict['message_strictly']}" if refused else ""
             yield Row("ok", "trust", f"{verdict['title']}: verified{but}")
         elif verdict["works"] is None:
             yield Row("!", "trust", f"{verdict['title']}: no answer in time")
         else:
             yield Row("FAIL", "trust", f"{verdict['title']}: {verdict['message']}")
+
+
+def _of_explanation(findings: dict[str, Any]) -> Iterator[Row]:
+    explanation = findings["explanation"]
+    if findings["works"] and not explanation:
+        yield Row("", "note", "all that there is on this machine verifies it: a download that fails has another reason")
+        return
+    titles = dict(_TITLES)
+    if findings["works"]:
+        # What is left to do is so in a block too; else the cause is that of whoever trusts something else.
+        titles["happened"] = "but" if "next" in explanation else "otherwise"
+    for kind, text in explanation.items():
+        yield Row("", titles[kind], text)
 
 
 def _clean(value: Any) -> Any:
