@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 import trustme
+from bad_certificates import serving_bad
 from servers import Server, serving, write_ca
 
 # Development machines export these; a test that needs one sets it.
@@ -65,6 +66,13 @@ def public_server(other_ca, other_file, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     with serving(Server(other_ca.issue_cert("localhost"))) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bad(tmp_path_factory):
+    """Ports by name, each of which fails in its own way."""
+    with serving_bad(tmp_path_factory.mktemp("bad")) as server:
+        yield server
 
 
 @pytest.fixture

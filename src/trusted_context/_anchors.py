@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 
 from . import _stores
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def of_trust(trust: Trust) -> tuple[Certificate, ...]:
     """The CAs that *trust* holds; those that OpenSSL looks for in a folder too, but not an operating system's own."""
-    return _read(trust.anchors + (_stores.read_hashed(trust.folder) if trust.folder else ()))
+    return _read(_with_folder(trust.anchors, trust.folder))
 
 
 def where_known(top: Certificate, trust: Trust | None) -> str | None:
@@ -40,7 +41,11 @@ def _system(trust: Trust | None) -> Source | None:
 
 
 def _all_of(source: Source) -> tuple[bytes, ...]:
-    return source.bundle.certificates + (_stores.read_hashed(source.folder) if source.folder else ())
+    return _with_folder(source.bundle.certificates, source.folder)
+
+
+def _with_folder(certificates: tuple[bytes, ...], folder: str | None) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(certificates + _stores.read_hashed(folder))) if folder else certificates
 
 
 def _has(certificates: tuple[bytes, ...], trust: Trust | None, top: Certificate) -> bool:
@@ -59,6 +64,7 @@ def _quietly(find: Callable[[], Source | None]) -> Source | None:
         return None
 
 
+@functools.lru_cache(maxsize=4)
 def _read(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
     """What OpenSSL takes for CAs among *certificates*, which CPython can name."""
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)

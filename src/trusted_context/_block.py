@@ -202,8 +202,7 @@ class TrustedContext:
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
             _leave(entry or _live.find(self, place_of and _place(place_of)))
             raise
-        if error is not None and entry is not None:
-            _notes.annotate(error, entry.resolved)
+        _notes.annotate(error)
 
 
 class _Body:
@@ -223,8 +222,7 @@ class _Body:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _leave(self._entry)
-        if error is not None and self._resolved is not None:
-            _notes.annotate(error, self._resolved)
+        _notes.annotate(error)
 
 
 if TYPE_CHECKING:

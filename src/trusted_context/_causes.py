@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from . import _anchors, _faults
 from ._certificate import printable
 from ._failure import Cause, Failure
 from ._products import product_of
+from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +88,9 @@ def _missing_intermediate(failure: Failure, top: Certificate) -> Cause | None:
     kin = next((anchor for anchor in failure.anchors if organisations & anchor.subject_organisations), None)
     if not (kin or top.locates_its_issuer or len(failure.chain) > 1):
         return None
+    given = '"intermediate.crt", system=True'
     if kin:
+        given = '["your-ca.crt", "intermediate.crt"]'
         likely = f'the server forgot to send "{top.issuer}", an intermediate CA of "{kin.subject}"\'s organisation'
     else:
         likely = f'the server forgot to send "{top.issuer}", an intermediate CA; browsers fetch or remember it'
@@ -94,7 +99,7 @@ def _missing_intermediate(failure: Failure, top: Certificate) -> Cause | None:
         f'{failure.server}: the certificate of its issuer "{top.issuer}" was not sent, and is not trusted itself',
         likely,
         "tell whoever runs the server to send the whole chain; until then get that certificate (a browser exports it) "
-        'and trust it too: trusted_context("intermediate.crt", system=True)',
+        f"and trust it too: trusted_context({given})",
     )
 
 
@@ -135,7 +140,7 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
     if known == "certifi":
         return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
     name = f'"{top.issuer}"'
-    what = f"{name} with that sha256" if top.self_issued else name
+    what = f"{name} with the sha256 presented" if top.self_issued else name
     ask = f'ask IT for the CA certificate {what}, then trusted_context("that-ca.crt")'
     if installed and _anchors.system_may_know(failure.trust):
         return f"trusted_context(system=True) where a browser on this machine accepts it; else {ask}"
@@ -143,7 +148,8 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
 
 
 def _other(failure: Failure) -> Cause:
-    words = printable(failure.message.partition("verify failed: ")[2] or failure.message)
+    # OpenSSL's words alone: where they are part of a text, what follows is somebody else's.
+    words = printable(redact(_OWN_WORDS.sub("", failure.message)))
     return Cause(
         "unverified",
         f"{failure.server}: its certificate could not be verified" + (f": {words}" if words else ""),
@@ -155,6 +161,8 @@ def _other(failure: Failure) -> Cause:
 def _bad_signature(failure: Failure) -> Cause:
     return _untrusted(failure) if failure.path else _other(failure)
 
+
+_OWN_WORDS = re.compile(r".*certificate verify failed: | *\(_ssl\.c:.*|\n.*", re.DOTALL)
 
 _BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
     2: _faults.anchor_is_intermediate,

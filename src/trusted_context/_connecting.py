@@ -31,7 +31,7 @@ def _of_tls(error: BaseException, server: str) -> Cause | None:
         return None
     if isinstance(error, ssl.SSLEOFError):
         return _cut_off(server)
-    make = _BY_REASON.get(str(error.reason))
+    make = _BY_REASON.get(str(getattr(error, "reason", None)))  # aiohttp's of that type have none
     return make(server) if make else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 
-from . import _anchors, _handshake, _live, _walk
+from . import _anchors, _handshake, _walk
 from ._causes import of_verification
 from ._certificate import printable
 from ._connecting import of_connection
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._certificate import Certificate
     from ._failure import Cause
     from ._handshake import Presented
-    from ._resolved import Resolved
     from ._trust import Trust
 
 _LONGEST_SOURCE = 400
@@ -79,97 +78,71 @@ def explain(error: BaseException) -> Explanation | None:
     """
     if not isinstance(error, BaseException):
         raise TypeError(f"explain() takes the exception that was raised, not {type(error).__name__}")
-    return explain_in(error, None)
-
-
-def explain_in(error: BaseException, resolved: Resolved | None) -> Explanation | None:
-    """The same, where *resolved* is what the block trusts that *error* leaves."""
     errors = _walk.carried(error)
     failed = [one for one in errors if isinstance(one, ssl.SSLCertVerificationError)]
-    failed.sort(key=lambda one: _handshake.presented(one) is None)
     if failed:
-        return _of_verification(failed[0], errors, resolved)
+        # aiohttp's own are of that type too, without OpenSSL's code.
+        known = (next((one for one in failed if test(one)), None) for test in (_handshake.presented, _has_code))
+        return _of_verification(next(filter(None, known), failed[0]), errors)
     host = _host_in(errors)
     told = next((text for one in errors for text in _walk.texts(one) if _handshake.FAILED in text), None)
     if told is not None:
-        return _of_text(told, host, resolved)
+        return _of_text(told, host)
     cause = of_connection(errors, host)
     return Explanation(cause, host=host) if cause else None
 
 
-def _of_verification(
-    error: ssl.SSLCertVerificationError, errors: list[BaseException], resolved: Resolved | None
-) -> Explanation:
-    # One that a library made, without OpenSSL's code: urllib3's and http.client's own matching of names.
+def _has_code(error: ssl.SSLCertVerificationError) -> bool:
+    return getattr(error, "verify_code", None) is not None
+
+
+def _of_verification(error: ssl.SSLCertVerificationError, errors: list[BaseException]) -> Explanation:
     code = getattr(error, "verify_code", None)
     message = str(getattr(error, "verify_message", None) or " ".join(_walk.texts(error)))
-    if code is None and ("doesn't match" in message or "no appropriate" in message):
-        code = 62
     found = _handshake.presented(error)
-    anybodys = any(one.trust.native for one in _all_resolved(resolved))  # it may have been verified by the system
-    by_whom = True if found else None if anybodys else False
-    return _of_facts(code, message, found, _host_in(errors), resolved, by_whom=by_whom)
+    if found is not None:
+        return _of_presented(code, message, found)
+    failure = Failure(code, message, host=_host_in(errors), truster=_ANY_CONTEXT)
+    # OpenSSL's have a number; others are the operating system's, by truststore, which may be a block's.
+    by_openssl = bool(error.args) and isinstance(error.args[0], int)
+    return Explanation(of_verification(failure), host=failure.host, trusted=_NOT_THE_BLOCKS if by_openssl else "")
 
 
-def _of_text(text: str, host: str | None, resolved: Resolved | None) -> Explanation:
-    found = _handshake.presented_with(text)
+def _of_presented(code: int | None, message: str, found: Presented) -> Explanation:
+    failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust)
+    presented, trusted = _describe_chain(failure), _describe_trust(found)
+    return Explanation(of_verification(failure), host=failure.host, presented=presented, trusted=trusted)
+
+
+def _of_text(text: str, host: str | None) -> Explanation:
     said = text[text.index(_handshake.FAILED) :]
-    return _of_facts(code_in(said), said, found, host, resolved, by_whom=None)
+    found = _handshake.presented_with(text)
+    if found is not None:
+        return _of_presented(code_in(said), said, found)
+    failure = Failure(code_in(said), said, host=host, truster=_ANY_CONTEXT)
+    return Explanation(of_verification(failure), host=failure.host)
 
 
-def _of_facts(  # noqa: PLR0913  # all that is known
-    code: int | None,
-    message: str,
-    found: Presented | None,
-    host: str | None,
-    resolved: Resolved | None,
-    *,
-    by_whom: bool | None,
-) -> Explanation:
-    trust = found.trust if found else None
-    failure = Failure(
-        code,
-        message,
-        host=(found.host if found else None) or host,
-        chain=found.chain if found else (),
-        trust=trust,
-        truster="this block" if found else "the context it was verified by",
-    )
-    cause = of_verification(failure)
-    if trust is not None:
-        trusted = _describe_trust(trust, _resolved_of(trust, resolved))
-    else:
-        trusted = _NOT_THE_BLOCKS if by_whom is False else ""
-    return Explanation(cause, host=failure.host, presented=_describe_chain(failure), trusted=trusted)
-
-
+_ANY_CONTEXT = "the context it was verified by"
 _NOT_THE_BLOCKS = (
     "by a context that is not a block's: the caller's own, which a block leaves alone, or that of a client which no "
     "block covers"
 )
 
 
-def _resolved_of(trust: Trust, resolved: Resolved | None) -> Resolved | None:
-    """What says where *trust* came from: the block that is left, or a live one that trusts the same."""
-    return next((one for one in _all_resolved(resolved) if one.trust == trust), None)
-
-
-def _all_resolved(first: Resolved | None) -> list[Resolved]:
-    live = [entry.resolved for entry in _live.all_live()]
-    return live if first is None else [first, *live]
-
-
-def _describe_trust(trust: Trust, resolved: Resolved | None) -> str:
-    if resolved is not None:
-        source = printable(redact(resolved.summary), longest=_LONGEST_SOURCE)
+def _describe_trust(found: Presented) -> str:
+    trust = found.trust
+    if found.source is not None:
+        source = printable(redact(found.source), longest=_LONGEST_SOURCE)
         if any(source.startswith(f"{name}=") for names in PRECEDENCE for name in names):
             source = f"the environment variable {source}"
+    elif trust is None:
+        return ""
     elif trust.native:
         source = "the operating system's store"
     else:
         source = f"{len(trust.anchors)} {'certificate' if len(trust.anchors) == 1 else 'certificates'}"
-    strict = "; strict" if trust.strict else ""
-    return f"{source}{_describe_cas(trust)}{strict}"
+    return source if trust is None else f"{source}{_describe_cas(trust)}{'; strict' if trust.strict else ''}"
 
 
 def _describe_cas(trust: Trust) -> str:
@@ -195,16 +168,19 @@ def _describe_chain(failure: Failure) -> str:
     names = [one.subject for one in path]
     if len(names) > _LINKS_SHOWN:
         names = [*names[: _LINKS_SHOWN - 1], "...", names[-1]]
-    unsent = "" if top.self_issued else f" \N{LEFTWARDS ARROW} {top.issuer} (not sent)"
+    # Of what is not sent nobody knows the fingerprint, and nobody asks for that of a certificate below it.
+    last = f" (sha256 {top.sha256})" if top.self_issued else f" \N{LEFTWARDS ARROW} {top.issuer} (not sent)"
     loose = len(failure.chain) - len(path)
     beside = f"; and {loose} that {'does' if loose == 1 else 'do'} not belong to it" if loose else ""
     shown = " \N{LEFTWARDS ARROW} ".join(names)
-    return f"{shown} (sha256 {top.sha256}){unsent}{beside}"
+    return f"{shown}{last}{beside}"
 
 
 def _host_in(errors: list[BaseException]) -> str | None:
     """The host that a client's error names, read from what it holds: no code of theirs is run."""
-    return next((host for one in errors for held in vars(one).values() if (host := _host_of(held))), None)
+    ours = (found.host for one in errors if (found := _handshake.presented(one)))
+    theirs = (_host_of(held) for one in errors for held in vars(one).values())
+    return next(filter(None, (*ours, *theirs)), None)
 
 
 def _host_of(held: Any) -> str | None:

@@ -89,7 +89,7 @@ class Failure:
     def at_any_cost(self) -> str:
         """The last resort, for this host alone."""
         host = f'"{self.server}"' if self.host else "that host's name"
-        return f"only if whoever is in between may read and change it: trusted_context(insecure={{{host}}})"
+        return f"last resort, where nothing depends on what is sent: trusted_context(insecure={{{host}}})"
 
 
 def linked(chain: tuple[Certificate, ...]) -> tuple[Certificate, ...]:

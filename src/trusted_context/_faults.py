@@ -74,7 +74,7 @@ def wrong_host(failure: Failure) -> Cause:
         return Cause(
             "no-names",
             f'{failure.server}: its certificate names no host: it has only a common name, "{leaf.subject}", which '
-            "Python and browsers no longer read (RFC 9525)",
+            "urllib3 and browsers no longer read (RFC 9525)",
             "an old or home-made certificate without subjectAltName",
             "tell whoever runs the server to issue one with subjectAltName: no CA file cures this; "
             + failure.at_any_cost,

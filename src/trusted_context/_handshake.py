@@ -6,6 +6,7 @@ import ssl
 import sys
 from collections import deque
 
+from . import _live
 from ._certificate import Certificate
 
 TYPE_CHECKING = False
@@ -26,26 +27,29 @@ class Presented:
 
     Args:
         host: the name or address that was asked for; ``None`` where the client gave none.
-        chain: the certificates, the server's first; unverified.
+        chain: the certificates, the server's first; unverified, and none where it did not come to their verification.
         trust: what they were to be verified by.
+        source: where that came from, in words, if a live block trusted it.
     """
 
-    __slots__ = ("chain", "host", "trust")
+    __slots__ = ("chain", "host", "source", "trust")
 
-    def __init__(self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None) -> None:
+    def __init__(
+        self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None, source: str | None = None
+    ) -> None:
         self.host = host
         self.chain = chain
         self.trust = trust
+        self.source = source
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors are pickled with all they hold, to come back from a worker process; contexts cannot be.
-        return Presented, (self.host, self.chain, None)
+        return Presented, (self.host, self.chain, None, self.source)
 
 
 def presented(error: BaseException) -> Presented | None:
-    """What the server presented, where *error* is a verification failure in a context of ours."""
-    found: Presented | None = getattr(error, _ATTRIBUTE, None)
-    return found
+    """What the server presented, where *error* is a handshake's in a context of ours."""
+    return vars(error).get(_ATTRIBUTE)
 
 
 def presented_with(text: str) -> Presented | None:
@@ -56,12 +60,12 @@ def presented_with(text: str) -> Presented | None:
 
 
 class Socket(ssl.SSLSocket):
-    """The standard library's socket, which keeps with a verification failure what was presented."""
+    """The standard library's socket, which keeps with a failed handshake whose it was and what was presented."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
         try:
             super().do_handshake(block)
-        except ssl.SSLCertVerificationError as error:
+        except OSError as error:
             _keep(error, self)
             raise
 
@@ -72,7 +76,7 @@ class Object(ssl.SSLObject):
     def do_handshake(self) -> None:
         try:
             super().do_handshake()
-        except ssl.SSLCertVerificationError as error:
+        except OSError as error:
             _keep(error, self)
             raise
 
@@ -84,9 +88,9 @@ def watch(context: ssl.SSLContext, trust: Trust) -> None:
     version of it has none, its failures come without a chain.
     """
     inner: Any = getattr(context, "_ctx", None)
-    if not isinstance(inner, ssl.SSLContext):
+    if not hasattr(inner, "sslsocket_class"):
         return
-    inner.trust = trust  # type: ignore[attr-defined]  # as a context of ours has it
+    inner.trust = trust
     inner.sslsocket_class = _make_watched_socket(inner.sslsocket_class)
     inner.sslobject_class = _make_watched_object(inner.sslobject_class)
 
@@ -128,11 +132,18 @@ def _make_watched_object(base: Any) -> Any:
     return WatchedObject
 
 
-def _keep(error: ssl.SSLCertVerificationError, connection: Any) -> None:
+def _keep(error: OSError, connection: Any) -> None:
+    if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):  # how asyncio is told to carry on
+        return
     trust = getattr(connection.context, "trust", None)
-    found = Presented(connection.server_hostname, read_chain(connection), trust)
-    setattr(error, _ATTRIBUTE, found)
-    _recent.append((str(error), found))
+    unverified = isinstance(error, ssl.SSLCertVerificationError)
+    chain = read_chain(connection) if unverified else ()
+    # Known now: it may be explained when the block is gone.
+    source = next((entry.resolved.summary for entry in _live.all_live() if entry.trust == trust), None)
+    found = Presented(connection.server_hostname, chain, trust, source)
+    vars(error)[_ATTRIBUTE] = found
+    if unverified:
+        _recent.append((str(error), found))
 
 
 def read_chain(connection: Any) -> tuple[Certificate, ...]:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from . import _walk
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ._resolved import Resolved
-
 _ATTRIBUTE = "_trusted_context_explained"
 # Of a group: more than these no person reads.
 _MOST_OF_A_GROUP = 8
 
 
-def annotate(error: BaseException | None, resolved: Resolved) -> None:
-    """Add to *error*, unless it has it already, why a connection failed in the block that trusts *resolved*."""
+def annotate(error: BaseException | None) -> None:
+    """Add to *error*, unless it has it already, why a connection failed."""
     # Control flow, and Ctrl-C, are nobody's failure to connect.
     if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
         return
     try:
         for one in _members(error)[:_MOST_OF_A_GROUP]:
-            _annotate(one, resolved)
+            _annotate(one)
     except Exception:  # noqa: BLE001, S110  # whatever goes wrong here, the user's exception is what must be seen
         pass
 
@@ -32,13 +28,13 @@ def _members(error: BaseException) -> list[BaseException]:
     return [member for inner in error.exceptions[:_MOST_OF_A_GROUP] for member in _members(inner)]
 
 
-def _annotate(error: BaseException, resolved: Resolved) -> None:
+def _annotate(error: BaseException) -> None:
     errors = _walk.carried(error)
     if not _walk.is_worth_a_look(errors) or any(map(_is_explained, _walk.shown(error))):
         return
-    from ._explain import explain_in
+    from ._explain import explain
 
-    explanation = explain_in(error, resolved)
+    explanation = explain(error)
     if explanation is not None:
         BaseException.add_note(error, str(explanation))
         vars(error)[_ATTRIBUTE] = True

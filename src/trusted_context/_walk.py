@@ -51,7 +51,8 @@ def shown(error: BaseException) -> list[BaseException]:
         held = [one.__cause__ or context]
         if isinstance(one, BaseExceptionGroup):
             held += one.exceptions[:_MOST]
-        found += [inner for inner in held if inner is not None and inner not in found][: _MOST - len(found)]
+        new = (inner for inner in held if inner is not None and all(inner is not known for known in found))
+        found += list(new)[: _MOST - len(found)]
     return found
 
 

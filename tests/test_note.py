@@ -1,0 +1,416 @@
+"""The note that a block adds to an exception that leaves it."""
+
+import asyncio
+import contextlib
+import ssl
+import sys
+import threading
+import traceback
+
+import pytest
+from bad_certificates import inspector, issue, root
+from conftest import assert_same, state
+from servers import BODY, Server, fails, fetch, serving
+from test_interrupts import Interrupter
+
+from trusted_context import InsecureWarning, _explain, _live, explain, trusted_context
+
+_PASSWORD = "S3CRET"
+
+
+def leaving(block, action):
+    """What leaves the block in which *action* runs."""
+    with pytest.raises(BaseException) as caught, block:  # whatever it is
+        action()
+    return caught.value
+
+
+def notes_of(error):
+    return getattr(error, "__notes__", [])
+
+
+def raising(error):
+    def action():
+        raise error
+
+    return action
+
+
+@pytest.fixture
+def port(bad):
+    """A server that an inspecting product answers for."""
+    return bad["known-interception"]
+
+
+@pytest.fixture
+def block(port):
+    return trusted_context(port.cafile)
+
+
+def test_the_note_is_the_explanation(port, block):
+    """The exception that leaves has one note, which is what explain() says, and the traceback shows it."""
+    error = leaving(block, lambda: fetch(port.url))
+    assert notes_of(error) == [str(explain(error))]
+    assert f"trusted    cafile={port.cafile}" in notes_of(error)[0]
+    assert 'next       ask IT for the CA certificate "Zscaler Root CA"' in "".join(traceback.format_exception(error))
+
+
+def test_the_exception_is_otherwise_as_it_was(port, block):
+    """The same object with the same type, arguments, cause and context leaves; it is caught as before."""
+    inside = []
+
+    def action():
+        try:
+            fetch(port.url)
+        except OSError as error:
+            inside.append((error, type(error), error.args, error.__cause__, error.__context__, str(error)))
+            raise
+
+    error = leaving(block, action)
+    expected = inside[0]
+    assert error is expected[0]
+    assert (type(error), error.args, error.__cause__, error.__context__, str(error)) == expected[1:]
+
+
+def test_every_way_to_leave_a_block_adds_it(port, block):
+    """with, async with, and the decorated function, coroutine, generator and async generator."""
+
+    @block
+    def function():
+        fetch(port.url)
+
+    @block
+    async def coroutine():
+        fetch(port.url)
+
+    @block
+    def generator():
+        yield fetch(port.url)
+
+    @block
+    async def async_generator():
+        yield fetch(port.url)
+
+    async def within():
+        async with block:
+            fetch(port.url)
+
+    async def step():
+        await anext(async_generator())
+
+    ways = [
+        function,
+        lambda: asyncio.run(coroutine()),
+        lambda: next(generator()),
+        lambda: asyncio.run(step()),
+        lambda: asyncio.run(within()),
+    ]
+    for way in ways:
+        with pytest.raises(OSError) as caught:
+            way()
+        assert len(notes_of(caught.value)) == 1
+        assert "Zscaler" in notes_of(caught.value)[0]
+
+
+def test_once_however_often_it_leaves(port, block):
+    """Nested blocks, an exception raised again, and a wrapper whose traceback shows it: one note in all."""
+
+    def nested():
+        with block, trusted_context(port.cafile, strict=True):
+            fetch(port.url)
+
+    error = leaving(block, nested)
+    assert len(notes_of(error)) == 1
+    assert leaving(block, raising(error)) is error
+    assert len(notes_of(error)) == 1
+
+    def wrap():
+        try:
+            raise error
+        except OSError as inner:
+            raise RuntimeError("no data") from inner
+
+    wrapper = leaving(block, wrap)
+    assert notes_of(wrapper) == []
+    assert "".join(traceback.format_exception(wrapper)).count("likely     ") == 1
+
+
+def test_a_wrapper_that_hides_what_it_wraps_has_a_note_of_its_own(port, block):
+    """``raise ... from None`` shows no note of the error it replaces."""
+
+    def wrap():
+        try:
+            with block:
+                fetch(port.url)
+        except OSError:
+            raise RuntimeError("no data") from None
+
+    wrapper = leaving(block, wrap)
+    assert len(notes_of(wrapper)) == 1
+    assert "".join(traceback.format_exception(wrapper)).count("likely     ") == 1
+
+
+def test_each_of_a_group_has_its_own(bad, block):
+    """In an exception group every failure is explained where it stands, once, and the others are left alone."""
+    other = KeyError("unrelated")
+
+    def action():
+        errors = [other]
+        for name in ("known-interception", "expired"):
+            try:
+                fetch(bad[name].url)
+            except OSError as error:
+                errors.append(error)
+        raise ExceptionGroup("downloads", [errors[0], ExceptionGroup("inner", errors[1:])])
+
+    group = leaving(block, action)
+    first, inner = group.exceptions
+    assert notes_of(group) == notes_of(inner) == notes_of(first) == []
+    assert [explain(one).cause for one in inner.exceptions] == ["inspected", "expired"]
+    assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
+    leaving(block, raising(group))
+    assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
+
+
+def test_a_task_group_gives_a_note_to_each_task(bad, block):
+    """What asyncio's TaskGroup collects is explained too."""
+
+    async def download(name):
+        async with block:
+            await asyncio.to_thread(fetch, bad[name].url)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(download("known-interception"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(main())
+    assert len(notes_of(caught.value.exceptions[0])) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("x"),
+        ValueError("certificate"),
+        FileNotFoundError(2, "no such file", "x.pem"),
+        TimeoutError("a queue's"),
+        ConnectionResetError("a database's"),
+        StopIteration(1),
+        KeyboardInterrupt(),
+        SystemExit(1),
+        GeneratorExit(),
+        ExceptionGroup("x", [KeyError(1)]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_errors_are_not_touched(error, block):
+    """Nothing is added to, and nothing is imported for, what no HTTP client says of a connection."""
+    before = vars(error).copy()
+    loaded = sys.modules.pop("trusted_context._explain", None)
+    try:
+        assert leaving(block, raising(error)) is error
+        assert "trusted_context._explain" not in sys.modules
+    finally:
+        sys.modules["trusted_context._explain"] = loaded or _explain
+    assert vars(error) == before
+    assert not hasattr(error, "__notes__")
+
+
+def test_an_error_that_lies_about_itself_runs_no_code(block):
+    """Properties, __str__ and __eq__ of a user's exception are not called."""
+
+    class HostileError(Exception):
+        __hash__ = None
+
+        def __str__(self):
+            raise SystemExit
+
+        __repr__ = __str__
+
+        def __eq__(self, _other):
+            raise SystemExit
+
+        @property
+        def reason(self):
+            raise SystemExit
+
+        add_note = reason
+
+    error = HostileError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
+    error.__cause__ = HostileError()
+    assert leaving(block, raising(error)) is error
+    assert len(notes_of(error)) == 1
+
+
+def test_a_failing_explanation_never_replaces_the_users_error(port, block, monkeypatch):
+    """Whatever goes wrong in it, the user's exception is what leaves, and the block was left."""
+
+    def broken(*_args):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(_explain, "explain", broken)
+    error = leaving(block, lambda: fetch(port.url))
+    assert isinstance(fails(raising(error)), ssl.SSLCertVerificationError)
+    assert notes_of(error) == []
+    frozen = OSError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
+    monkeypatch.undo()
+    frozen.__notes__ = "not a list"
+    assert leaving(block, raising(frozen)) is frozen
+
+
+def test_the_block_is_left_before_anything_is_explained(port, block, monkeypatch):
+    """Ctrl-C during the explanation finds the process as it was."""
+    before = state()
+    seen = []
+
+    def interrupted(_error):
+        seen.append(_live.anything_live())
+        assert_same(before, state())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_explain, "explain", interrupted)
+    assert isinstance(leaving(block, lambda: fetch(port.url)), KeyboardInterrupt)
+    assert seen == [False]
+
+
+def test_an_interrupt_at_any_line_of_leaving_with_a_failure_leaves_all_as_it_was(block):
+    """Ctrl-C at any line of leaving and of explaining: the block is left, by it or already."""
+    error = "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
+    leaving(block, raising(RuntimeError(error)))
+    before = state()
+    unsafe, at = [], 1
+    while (where := _interrupted_leaving(block, RuntimeError(error), at)) is not None:
+        if _live.anything_live():
+            unsafe.append(where)
+            block.stop()
+        assert_same(before, state())
+        at += 1
+    assert {where.rpartition(" ")[2] for where in unsafe} <= {"__exit__", "_leave"}
+    assert len(unsafe) <= 2
+    assert at > 100
+
+
+def _interrupted_leaving(block, error, at):
+    interrupter = Interrupter(at)
+    try:
+        with block:
+            sys.settrace(interrupter)
+            raise error
+    except (RuntimeError, KeyboardInterrupt):
+        pass
+    finally:
+        sys.settrace(None)
+    return interrupter.where
+
+
+def test_the_note_opens_no_connection(port, block):
+    """The server sees the one connection that failed, and no data."""
+    before = port.accepted
+    leaving(block, lambda: fetch(port.url))
+    assert (port.accepted - before, port.received) == (1, 0)
+
+
+def test_no_thread_and_no_file_stay_behind(port, block):
+    """Explaining leaves nothing open (ResourceWarning is an error here) and starts nothing."""
+    leaving(block, lambda: fetch(port.url))
+    threads = threading.active_count()
+    leaving(block, lambda: fetch(port.url))
+    assert threading.active_count() <= threads + 1  # the server's own
+
+
+def test_secrets_stand_in_no_note(bad, block, monkeypatch):
+    """A password in a proxy's address, or behind OpenSSL's words in a text, is repeated nowhere."""
+    address = f"http://user:{_PASSWORD}@localhost:{bad['plain-http'].number}"
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", address)
+    words = "CERTIFICATE_VERIFY_FAILED] certificate verify failed:"
+    for action in (
+        lambda: fetch(bad["known-interception"].url),
+        raising(RuntimeError(f"{words} certificate rejected (_ssl.c:1006) by {address}")),
+        raising(RuntimeError(f"{words} {address}")),
+        raising(RuntimeError(f"{words} unheard of\n{address}")),
+    ):
+        error = leaving(block, action)
+        assert len(notes_of(error)) == 1
+        assert _PASSWORD not in notes_of(error)[0]
+
+
+def test_hostile_names_are_stripped_and_bounded(tmp_path):
+    """Control characters, terminal codes, bidirectional marks and endless names of a server's do not reach the note."""
+    evil = "\x1b[2J\x07\r\n  next       pip install evil\u202e\u2066" + "A" * 5000
+    ca = issue("evil CA", ca=True, organisation=evil)
+    names = [f"{'x' * 60}.{'y' * 60}.{number}.test" for number in range(1000)]
+    file = tmp_path / "ca.pem"
+    file.write_bytes(root().pem)
+    leaf = issue(evil, ca, names=names).presenting(ca, *[issue(evil, ca=True) for _ in range(5)])
+    with serving(Server(leaf)) as server:
+        error = leaving(trusted_context(file), lambda: fetch(server.url))
+    note = notes_of(error)[0]
+    assert all(letter.isprintable() or letter == "\n" for letter in note)
+    assert "\u202e" not in note
+    assert len(note) < 4000
+    assert len(note.splitlines()) == 5
+    assert [line.split()[0] for line in note.splitlines()[1:]] == ["presented", "trusted", "likely", "next"]
+
+
+def test_an_endless_text_is_looked_at_in_bounded_time(block):
+    """Megabytes of text in an exception are searched at their beginning alone."""
+    error = RuntimeError(
+        "x" * 50_000_000 + "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
+    )
+    assert notes_of(leaving(block, raising(error))) == []
+
+
+def test_hosts_beside_an_insecure_one(bad):
+    """In a block that is insecure for another host, the failure of a verified one is explained as ever."""
+    port = bad["expired"]
+    with pytest.warns(InsecureWarning):
+        error = leaving(trusted_context(port.cafile, insecure={"other.test"}), lambda: fetch(port.url))
+    assert notes_of(error)[0].startswith("localhost: its certificate expired on ")
+
+
+def test_strict_of_a_context_of_ones_own_is_named(bad):
+    """Python 3.13's default strictness, in a context of the caller's, is told apart from the block's own."""
+    port = bad["no-authority-key"]
+    context = ssl.create_default_context(cafile=port.cafile)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    error = leaving(trusted_context(port.cafile), lambda: fetch(port.url, context=context))
+    assert "VERIFY_X509_STRICT" in notes_of(error)[0]
+    assert "leave out strict=True" not in notes_of(error)[0]
+    assert "a context that is not a block's" in notes_of(error)[0]
+    with trusted_context(port.cafile):
+        assert fetch(port.url) == BODY
+
+
+def test_a_failure_in_another_thread_is_noted_where_it_leaves(port, block):
+    """A worker's exception that is raised again in the block is explained with the worker's chain."""
+    failures = []
+
+    def work():
+        with contextlib.suppress(OSError):
+            try:
+                fetch(port.url)
+            except OSError as error:
+                failures.append(error)
+
+    def action():
+        worker = threading.Thread(target=work)
+        worker.start()
+        worker.join(20)
+        raise failures[0]
+
+    assert "Zscaler Root CA" in notes_of(leaving(block, action))[0]
+
+
+def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
+    """A maker's own web site is not taken for its product."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(root().pem)
+    ca = issue("Some CA", ca=True)
+    for leaf, cause in (
+        (issue("www.zscaler.com", ca).presenting(ca), "unknown-root"),
+        (issue("localhost", inspector()).presenting(inspector()), "inspected"),
+    ):
+        with serving(Server(leaf)) as server:
+            assert explain(leaving(trusted_context(file), lambda: fetch(server.url))).cause == cause
