@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
+import struct
+import subprocess
+import sys
 import types
 from typing import NamedTuple
 
@@ -71,3 +75,42 @@ def verdicts(report):
 def forms(report):
     """Everything that is ever shown of a report."""
     return [str(report), repr(report), report.to_json(), report._repr_html_(), repr(report.as_dict())]
+
+
+_PROGRAM = """
+import argparse, sys
+from trusted_context import _check_command
+parser = argparse.ArgumentParser(prog="trusted-context")
+_check_command.add_parser(parser.add_subparsers(required=True))
+arguments = parser.parse_args()
+sys.exit(_check_command.main(arguments))
+"""
+COMMAND = ["-c", _PROGRAM, "check"]
+
+# A terminal of its own for the program, which heeds Ctrl-C though whoever started the tests may ignore it.
+_IN_TERMINAL = """
+import os, signal, sys
+os.login_tty(int(sys.argv[1]))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+def run_in_terminal(*arguments, columns=100, until=None, type_then=b"", **variables):
+    """What the command writes to a terminal, and its status; *type_then* is typed once *until* was written."""
+    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
+    master, slave = pty.openpty()
+    with open(master, "rb+", buffering=0) as terminal:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        command = [sys.executable, "-c", _IN_TERMINAL, str(slave), *COMMAND, *map(str, arguments)]
+        environment = os.environ | {"TERM": "xterm", "NO_COLOR": "", **variables}
+        process = subprocess.Popen(command, pass_fds=[slave], env=environment)
+        os.close(slave)
+        written = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while data := terminal.read(65536):
+                written += data
+                if until and until in written:
+                    until = None
+                    terminal.write(type_then)
+        return written.decode().replace("\r\n", "\n"), process.wait(20)
