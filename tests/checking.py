@@ -103,7 +103,7 @@ def run_in_terminal(*arguments, columns=100, until=None, type_then=b"", **variab
     with open(master, "rb+", buffering=0) as terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         command = [sys.executable, "-c", _IN_TERMINAL, str(slave), *COMMAND, *map(str, arguments)]
-        environment = os.environ | {"TERM": "xterm", "NO_COLOR": "", **variables}
+        environment = os.environ | {"TERM": "xterm", "NO_COLOR": "", "COLUMNS": "", **variables}
         process = subprocess.Popen(command, pass_fds=[slave], env=environment)
         os.close(slave)
         written = b""

@@ -48,7 +48,7 @@ def test_each_failure_is_told_apart(bad, name):
     assert (report.line is not None) == report.works
     assert bad[name].received == 0
     last = str(report).splitlines()[-1]
-    assert last == report.line or last.startswith(("     next", " " * 18))
+    assert last == report.line or last.startswith(("     next", "       sha256", " " * 18))
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.cause in (None, "strict")])

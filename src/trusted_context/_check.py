@@ -91,6 +91,7 @@ class _Check:
             "line": None,
             "cause": None,
             "explanation": {},
+            "ask_for": None,
             "steps": [],
             "tls": None,
             "product": None,
@@ -102,21 +103,30 @@ class _Check:
     def run(self) -> Report:
         proxy, candidates = self._look_around()
         probe = Probe(self._host, self._port, proxy, self._deadline)
-        try:
-            cause = self._diagnose(probe, candidates)
-        except Stopped as stopped:
-            self._step(stopped.stage, "failed", _diagnosis.words(stopped.error))
-            cause = _diagnosis.of_stop(stopped, probe)
+        cause = self._find_cause(probe, candidates)
         working = next((verdict for verdict in self._verdicts if verdict.works), None)
         self._findings["verdicts"] = [verdict.as_dict() for verdict in self._verdicts]
         if working:
             self._findings |= {"works": True, "line": working.candidate.line}
+        if cause and cause.name in _diagnosis.UNKNOWN_CA and not working:
+            self._findings["ask_for"] = _diagnosis.ask_for(self._chain)
         if cause:
             self._findings["cause"] = cause.name
             self._findings["explanation"] = {"happened": cause.happened, "likely": cause.likely}
             if not working or cause.name in _diagnosis.INCURABLE:
                 self._findings["explanation"]["next"] = cause.next
         return Report(self._findings, self._chain)
+
+    def _find_cause(self, probe: Probe, candidates: list[Candidate]) -> Cause | None:
+        problem = self._findings["proxy"]["problem"]
+        if problem:
+            # No way around it: the user's programs would not take one either.
+            return _diagnosis.unusable_proxy(problem)
+        try:
+            return self._diagnose(probe, candidates)
+        except Stopped as stopped:
+            self._step(stopped.stage, "failed", _diagnosis.words(stopped.error))
+            return _diagnosis.of_stop(stopped, probe)
 
     def _look_around(self) -> tuple[Proxy | None, list[Candidate]]:
         system_found, system = _surroundings.system_store()

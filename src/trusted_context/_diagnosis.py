@@ -7,7 +7,7 @@ import time
 
 from . import _causes, _connecting
 from ._certificate import printable
-from ._failure import Cause, Failure
+from ._failure import Cause, Failure, linked
 from ._target import authority
 from ._tunnel import PlainProxyError, TunnelError, explain_refusal
 
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._certificate import Certificate
     from ._probe import Handshake, Probe, Stopped
     from ._verdicts import Outcome, Verdict
 
@@ -23,6 +24,8 @@ _UNTRUSTED = frozenset({2, 18, 19, 20, 21, None})
 _WRONG_NAME = 62
 # What trust cannot cure: it stays so in a block that verifies the server.
 INCURABLE = frozenset({"client-certificate", "no-names"})
+# Where the cure is to get the certificate of the CA at the top of what was presented.
+UNKNOWN_CA = frozenset({"inspected", "same-name-other-key", "unknown-issuer", "unknown-root"})
 _BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 
@@ -74,6 +77,15 @@ def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Pr
     return _causes.of_verification(failure)
 
 
+def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:
+    """The CA to ask IT for: its name, and its fingerprint where its own certificate was presented."""
+    path = linked(chain)
+    if not path:
+        return None
+    top = path[-1]
+    return {"name": top.issuer, "sha256": top.sha256 if top.self_issued else None}
+
+
 def words(error: BaseException) -> str:
     """What the operating system, OpenSSL or the proxy said, on one line."""
     said = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
@@ -86,6 +98,16 @@ def date(seconds: int | None) -> str | None:
         return None if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):  # a year that the platform cannot count to
         return None
+
+
+def unusable_proxy(problem: str) -> Cause:
+    """Why no proxy can be gone through, in words that are known."""
+    return Cause(
+        "proxy-unusable",
+        f"the proxy that is named for this host cannot be used: {problem}",
+        "a mistake in https_proxy, or in the operating system's settings",
+        "correct it: https_proxy=http://host:port, or http://user:password@host:port",
+    )
 
 
 def _no_tunnel(error: OSError | ValueError, probe: Probe) -> Cause:

@@ -193,8 +193,23 @@ class Probe:
             encrypted = _Encrypted(carrier, context, proxy.host)
             encrypted.shake_hands()
             carrier = encrypted
-        open_tunnel(carrier, authority(self.host, self.port), proxy.authorization)
+        try:
+            open_tunnel(carrier, authority(self.host, self.port), proxy.authorization)
+        except (TunnelError, ConnectionError) as error:
+            is_answer = isinstance(error, TunnelError) and error.status is not None
+            if not is_answer and proxy.scheme == "http" and self._proxy_speaks_tls(proxy):
+                raise TunnelError("it speaks TLS", speaks_tls=True) from None
+            raise
         return carrier
+
+    def _proxy_speaks_tls(self, proxy: Proxy) -> bool:
+        with contextlib.closing(self._open()) as connection:
+            plain = _Plain(connection, self.deadline.at_most(self.deadline.left() / 3))
+            try:
+                _Encrypted(plain, _lenient_context([]), proxy.host).shake_hands()
+            except OSError:
+                return False
+            return True
 
     def _open(self) -> socket.socket:
         with _at("connection"):

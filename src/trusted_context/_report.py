@@ -181,7 +181,7 @@ def _of_certifi(certifi: dict[str, Any]) -> Row:
 def _of_way(findings: dict[str, Any]) -> Iterator[Row]:
     proxy = findings["proxy"]
     if proxy["problem"]:
-        yield Row("FAIL", "proxy", proxy["problem"])
+        yield Row("FAIL", "proxy", proxy["used"] or proxy["told"].get("https") or proxy["told"].get("all", "unknown"))
     elif proxy["excepted"]:
         yield Row("", "proxy", f"none for this host, by no_proxy={proxy['told'].get('no', '')}")
     elif not proxy["used"]:
@@ -237,6 +237,8 @@ def _of_explanation(findings: dict[str, Any]) -> Iterator[Row]:
         titles["happened"] = "but" if "next" in explanation else "otherwise"
     for kind, text in explanation.items():
         yield Row("", titles[kind], text)
+    if findings["ask_for"] and findings["ask_for"]["sha256"]:
+        yield Row("", "  sha256", findings["ask_for"]["sha256"])
 
 
 def _clean(value: Any) -> Any:

@@ -118,7 +118,7 @@ def _authorization(userinfo: str) -> str | None:
     if not userinfo:
         return None
     user, _, password = userinfo.partition(":")
-    credentials = f"{unquote(user)}:{unquote(password)}".encode()
+    credentials = f"{unquote(user)}:{unquote(password)}".encode(errors="surrogateescape")
     return f"Basic {base64.b64encode(credentials).decode('ascii')}"
 
 
