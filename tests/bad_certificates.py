@@ -7,123 +7,19 @@ when ``bad["expired"].cafile`` is what is trusted. Certificates are made, and po
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
-import hashlib
-import ipaddress
 import selectors
 import socket
 import ssl
 import struct
 import threading
-import warnings
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
-from material import Pair
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from issuing import inspector, intermediate, issue, no_warnings, root, rsa_root, signed_with_sha1, stranger
 from servers import BODY
 
-_NOW = dt.datetime.now(dt.UTC)
-_HERE = ("localhost", "127.0.0.1")
 _ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-
-
-# Certificates
-
-
-def issue(  # noqa: PLR0913
-    name,
-    issuer=None,
-    *,
-    ca=False,
-    names=_HERE,
-    days=(-2, 30),
-    key=None,
-    organisation=None,
-    purpose=None,
-    locates_issuer=False,
-    authority_key=True,
-    key_usage=True,
-    critical=True,
-    permitted=None,
-    path_length=None,
-):
-    """A certificate for *name*, signed by *issuer* or by itself, sound but for what is said otherwise."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = _name(name, organisation)
-    signer = issuer.key if issuer else key
-    builder = x509.CertificateBuilder(
-        subject_name=subject,
-        issuer_name=issuer.certificate.subject if issuer else subject,
-        public_key=key.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=_NOW + dt.timedelta(days=days[0]),
-        not_valid_after=_NOW + dt.timedelta(days=days[1]),
-    )
-    builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=critical)
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    if authority_key:
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-        builder = builder.add_extension(identifier, critical=False)
-    if ca and key_usage:
-        builder = builder.add_extension(_signing(), critical=True)
-    if not ca and names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_alternative, names))), critical=not name)
-    if purpose:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-    if locates_issuer:
-        where = x509.UniformResourceIdentifier("http://ca.test/issuer.crt")
-        description = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([description]), critical=False)
-    if permitted:
-        constraints = x509.NameConstraints([x509.DNSName(permitted)], None)
-        builder = builder.add_extension(constraints, critical=True)
-    return Pair(builder.sign(signer, hashes.SHA256()), key)
-
-
-def _name(name, organisation):
-    values = ((NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, name))
-    with _no_warnings():  # whoever makes a hostile certificate does not stop at 64 characters either
-        return x509.Name([x509.NameAttribute(kind, value, _validate=False) for kind, value in values if value])
-
-
-def _alternative(name):
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _signing():
-    used = dict.fromkeys(("digital_signature", "key_cert_sign", "crl_sign"), True)
-    unused = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    return x509.KeyUsage(**used, **dict.fromkeys((*unused, "encipher_only", "decipher_only"), False))
-
-
-@functools.cache
-def root():
-    """The CA that most cases trust."""
-    return issue("Corp Root", ca=True, organisation="Corp")
-
-
-@functools.cache
-def intermediate():
-    """A CA that *root* signed."""
-    return issue("Corp Issuing CA", root(), ca=True, organisation="Corp")
-
-
-@functools.cache
-def stranger():
-    """A CA that nobody trusts."""
-    return issue("Elsewhere Root", ca=True)
-
-
-@functools.cache
-def inspector(name="Zscaler Root CA"):
-    """The CA of a product that inspects TLS, going by its name."""
-    return issue(name, ca=True)
 
 
 # Cases
@@ -196,25 +92,6 @@ def _long_chain():
     return issue("localhost", above).presenting(*chain)
 
 
-@functools.cache
-def _rsa_root():
-    return issue("Corp RSA Root", ca=True, key=rsa.generate_private_key(65537, 2048))
-
-
-def _signed_with_sha1():
-    """A CA signed as cryptography no longer signs: its algorithm renamed, and RSA done by hand (RFC 8017, 8.2.1)."""
-    renamed = bytes.fromhex("06092a864886f70d0101")
-    signer, made = _rsa_root().key, issue("Old CA", _rsa_root(), ca=True)
-    body = made.certificate.tbs_certificate_bytes.replace(renamed + b"\x0b", renamed + b"\x05")
-    digest = bytes.fromhex("3021300906052b0e03021a05000414") + hashlib.sha1(body).digest()
-    numbers = signer.private_numbers()
-    padded = b"\x00\x01" + b"\xff" * (253 - len(digest)) + b"\x00" + digest
-    signature = pow(int.from_bytes(padded, "big"), numbers.d, numbers.public_numbers.n).to_bytes(256, "big")
-    rest = body + bytes.fromhex("300d") + renamed + b"\x05\x05\x00" + b"\x03\x82\x01\x01\x00" + signature
-    der = b"\x30\x82" + len(rest).to_bytes(2, "big") + rest
-    return Pair(x509.load_der_x509_certificate(der), made.key)
-
-
 def _weakest(context):
     context.set_ciphers("ALL:@SECLEVEL=0")
 
@@ -223,17 +100,10 @@ def _only(version):
     def configure(context):
         with contextlib.suppress(ssl.SSLError):
             _weakest(context)
-        with _no_warnings():
+        with no_warnings():
             context.minimum_version = context.maximum_version = version
 
     return configure
-
-
-@contextlib.contextmanager
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _old_key(context):
@@ -328,9 +198,7 @@ CASES = {
         66,
         configure=_old_key,
     ),
-    "sha1-intermediate": Case(
-        lambda: _through(_signed_with_sha1()), "weak-key", 68, trust=_rsa_root, configure=_weakest
-    ),
+    "sha1-intermediate": Case(lambda: _through(signed_with_sha1()), "weak-key", 68, trust=rsa_root, configure=_weakest),
     "name-constraints": Case(
         lambda: _through(issue("Limited CA", root(), ca=True, permitted="corp.test")), "not-allowed", 47
     ),

@@ -83,3 +83,25 @@ def test_a_407_stays_what_it_is_and_shows_no_password(password, mitmproxy, origi
     encoded = base64.b64encode(f"{real.USER}:{password}".encode()).decode()
     assert not any(secret in message for secret in (password or real.PASSWORD, encoded))
     assert origin.via == []
+
+
+def test_a_block_that_lacks_its_ca_names_mitmproxy(mitmproxy, origin, ca_file, monkeypatch):
+    """The note of the failure names the product, which does not send its CA, and where to get that."""
+    monkeypatch.setenv("HTTPS_PROXY", mitmproxy.url())
+    with pytest.raises(requests.exceptions.SSLError) as caught, trusted_context(ca_file):
+        requests.get(origin.url, timeout=20)
+    (note,) = caught.value.__notes__
+    assert "a TLS-inspecting product, mitmproxy by the issuer's name" in note
+    assert "localhost \N{LEFTWARDS ARROW} mitmproxy (not sent)" in note
+    assert "export mitmproxy's CA certificate" in note
+    assert not any(secret in note for secret in (real.USER, real.PASSWORD))
+
+
+def test_a_407_is_explained_without_a_password(mitmproxy, origin, monkeypatch):
+    """The note says that the proxy asks for credentials, and repeats none."""
+    monkeypatch.setenv("HTTPS_PROXY", mitmproxy.url("wr@ng/pass%word"))
+    with pytest.raises(requests.exceptions.ProxyError) as caught, trusted_context(mitmproxy.bundle):
+        requests.get(origin.url, timeout=20)
+    (note,) = caught.value.__notes__
+    assert note.startswith("localhost: the proxy asks for user and password (407 ")
+    assert "wr@ng" not in note

@@ -6,11 +6,13 @@ import ssl
 import sys
 import threading
 import traceback
+import urllib.error
 
 import pytest
-from bad_certificates import inspector, issue, root
 from conftest import assert_same, state
-from servers import BODY, Server, fails, fetch, serving
+from failing import raising
+from issuing import issue, root
+from servers import BODY, Server, fetch, serving, verify_failure
 from test_interrupts import Interrupter
 
 from trusted_context import InsecureWarning, _explain, _live, explain, trusted_context
@@ -27,13 +29,6 @@ def leaving(block, action):
 
 def notes_of(error):
     return getattr(error, "__notes__", [])
-
-
-def raising(error):
-    def action():
-        raise error
-
-    return action
 
 
 @pytest.fixture
@@ -196,6 +191,7 @@ def test_a_task_group_gives_a_note_to_each_task(bad, block):
         FileNotFoundError(2, "no such file", "x.pem"),
         TimeoutError("a queue's"),
         ConnectionResetError("a database's"),
+        urllib.error.URLError("unknown url type"),
         StopIteration(1),
         KeyboardInterrupt(),
         SystemExit(1),
@@ -237,8 +233,17 @@ def test_an_error_that_lies_about_itself_runs_no_code(block):
 
         add_note = reason
 
+    class Proxy:
+        @property
+        def __class__(self):
+            raise SystemExit
+
+        def __getattr__(self, name):
+            raise SystemExit
+
     error = HostileError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
     error.__cause__ = HostileError()
+    error.held = Proxy()
     assert leaving(block, raising(error)) is error
     assert len(notes_of(error)) == 1
 
@@ -251,7 +256,7 @@ def test_a_failing_explanation_never_replaces_the_users_error(port, block, monke
 
     monkeypatch.setattr(_explain, "explain", broken)
     error = leaving(block, lambda: fetch(port.url))
-    assert isinstance(fails(raising(error)), ssl.SSLCertVerificationError)
+    assert isinstance(verify_failure(error), ssl.SSLCertVerificationError)
     assert notes_of(error) == []
     frozen = OSError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
     monkeypatch.undo()
@@ -311,14 +316,6 @@ def test_the_note_opens_no_connection(port, block):
     assert (port.accepted - before, port.received) == (1, 0)
 
 
-def test_no_thread_and_no_file_stay_behind(port, block):
-    """Explaining leaves nothing open (ResourceWarning is an error here) and starts nothing."""
-    leaving(block, lambda: fetch(port.url))
-    threads = threading.active_count()
-    leaving(block, lambda: fetch(port.url))
-    assert threading.active_count() <= threads + 1  # the server's own
-
-
 def test_secrets_stand_in_no_note(bad, block, monkeypatch):
     """A password in a proxy's address, or behind OpenSSL's words in a text, is repeated nowhere."""
     address = f"http://user:{_PASSWORD}@localhost:{bad['plain-http'].number}"
@@ -338,9 +335,9 @@ def test_secrets_stand_in_no_note(bad, block, monkeypatch):
 
 def test_hostile_names_are_stripped_and_bounded(tmp_path):
     """Control characters, terminal codes, bidirectional marks and endless names of a server's do not reach the note."""
-    evil = "\x1b[2J\x07\r\n  next       pip install evil\u202e\u2066" + "A" * 5000
-    ca = issue("evil CA", ca=True, organisation=evil)
-    names = [f"{'x' * 60}.{'y' * 60}.{number}.test" for number in range(1000)]
+    evil = "\x1b[2J\x07\r\n  next       pip install evil\u202e\u2066" + "A" * 1000
+    ca = issue('evil CA" or write trusted_context(insecure=True) "', ca=True, organisation=evil)
+    names = [f"{'x' * 60}.{'y' * 60}.{number}.test" for number in range(300)]
     file = tmp_path / "ca.pem"
     file.write_bytes(root().pem)
     leaf = issue(evil, ca, names=names).presenting(ca, *[issue(evil, ca=True) for _ in range(5)])
@@ -349,6 +346,7 @@ def test_hostile_names_are_stripped_and_bounded(tmp_path):
     note = notes_of(error)[0]
     assert all(letter.isprintable() or letter == "\n" for letter in note)
     assert "\u202e" not in note
+    assert 'evil CA"' not in note
     assert len(note) < 4000
     assert len(note.splitlines()) == 5
     assert [line.split()[0] for line in note.splitlines()[1:]] == ["presented", "trusted", "likely", "next"]
@@ -357,7 +355,7 @@ def test_hostile_names_are_stripped_and_bounded(tmp_path):
 def test_an_endless_text_is_looked_at_in_bounded_time(block):
     """Megabytes of text in an exception are searched at their beginning alone."""
     error = RuntimeError(
-        "x" * 50_000_000 + "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
+        "x" * 5_000_000 + "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"
     )
     assert notes_of(leaving(block, raising(error))) == []
 
@@ -401,16 +399,3 @@ def test_a_failure_in_another_thread_is_noted_where_it_leaves(port, block):
         raise failures[0]
 
     assert "Zscaler Root CA" in notes_of(leaving(block, action))[0]
-
-
-def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
-    """A maker's own web site is not taken for its product."""
-    file = tmp_path / "ca.pem"
-    file.write_bytes(root().pem)
-    ca = issue("Some CA", ca=True)
-    for leaf, cause in (
-        (issue("www.zscaler.com", ca).presenting(ca), "unknown-root"),
-        (issue("localhost", inspector()).presenting(inspector()), "inspected"),
-    ):
-        with serving(Server(leaf)) as server:
-            assert explain(leaving(trusted_context(file), lambda: fetch(server.url))).cause == cause

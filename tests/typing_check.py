@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import assert_type
 
-from trusted_context import BundleError, InsecureWarning, TrustedContext, current, trusted_context
+from trusted_context import BundleError, Explanation, InsecureWarning, TrustedContext, current, explain, trusted_context
 
 assert_type(trusted_context(), TrustedContext)
 assert_type(trusted_context("corp.crt"), TrustedContext)
@@ -64,6 +64,17 @@ async def use_the_decorated() -> None:
     assert_type([item async for item in async_generator("url")], list[bytes])
 
 
+def use_the_explanation() -> None:
+    """There may be none; of one every part is text but the host, which may not be known."""
+    explanation = explain(OSError("said"))
+    assert_type(explanation, Explanation | None)
+    if explanation is not None:
+        assert_type(explanation.cause, str)
+        assert_type(explanation.host, str | None)
+        parts: list[str] = [explanation.happened, explanation.presented, explanation.trusted]
+        parts += [explanation.likely, explanation.next, str(explanation)]
+
+
 def use_the_errors() -> None:
     """Both are what they say."""
     error: ValueError = BundleError("said")
@@ -74,4 +85,5 @@ def use_the_errors() -> None:
 trusted_context(insecure=1)  # type: ignore[call-overload]
 trusted_context(export=1)  # type: ignore[call-overload]
 trusted_context(3)  # type: ignore[call-overload]
+explain("said")  # type: ignore[arg-type]
 trusted_context("corp.crt", True)  # type: ignore[call-overload]

@@ -7,7 +7,7 @@ import re
 from . import _anchors, _faults
 from ._certificate import printable
 from ._failure import Cause, Failure
-from ._products import product_of
+from ._products import OF_ONES_OWN, product_of
 from ._redact import redact
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def _inspected(failure: Failure, top: Certificate, product: str) -> Cause:
         "inspected",
         f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
         f"a TLS-inspecting product, {product} by the issuer's name, answers in the server's place",
-        _cure(failure, top, installed=True),
+        _cure(failure, top, installed=True, program=product if product in OF_ONES_OWN else None),
     )
 
 
@@ -132,7 +132,7 @@ def _self_signed(failure: Failure) -> Cause:
     )
 
 
-def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
+def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str | None = None) -> str:
     """How to trust the CA that *top* is, or names as its issuer."""
     known = _anchors.where_known(top, failure.trust)
     if known == "system":
@@ -141,7 +141,12 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool) -> str:
         return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
     name = f'"{top.issuer}"'
     what = f"{name} with the sha256 presented" if top.self_issued else name
-    ask = f'ask IT for the CA certificate {what}, then trusted_context("that-ca.crt")'
+    get = (
+        f"export {program}'s CA certificate {what} from its settings"
+        if program
+        else f"ask IT for the CA certificate {what}"
+    )
+    ask = f'{get}, then trusted_context("that-ca.crt")'
     if installed and _anchors.system_may_know(failure.trust):
         return f"trusted_context(system=True) where a browser on this machine accepts it; else {ask}"
     return ask

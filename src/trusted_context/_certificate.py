@@ -112,7 +112,8 @@ def _full(name: Any) -> str:
 def _short(name: Any) -> str:
     attributes = dict(reversed(_attributes(name)))
     kind = next((kind for kind in _NAMES if attributes.get(kind)), None)
-    return printable(attributes[kind]) if kind else _full(name) or "(no name)"
+    # It is shown in quotation marks, which it shall not close.
+    return (printable(attributes[kind]) if kind else _full(name) or "(no name)").replace('"', "'")
 
 
 def _seconds(text: object) -> int | None:

@@ -162,8 +162,7 @@ _BY_REASON: dict[str, Callable[[str], Cause]] = {
 
 def _of_proxy(error: BaseException, server: str) -> Cause | None:
     status = next((tunnel for text in _walk.texts(error) if (tunnel := _TUNNEL.search(text))), None)
-    code = int(status["status"]) if status else next((n for n in _status_of(error) if n == 407), None)
-    if code == 407:
+    if (status and status["status"] == "407") or _walk.is_proxys_407(error):
         return Cause(
             "proxy-authentication",
             f"{server}: the proxy asks for user and password (407 Proxy Authentication Required)",
@@ -178,10 +177,6 @@ def _of_proxy(error: BaseException, server: str) -> Cause | None:
             "ask IT to allow the host, or check HTTPS_PROXY and NO_PROXY: no CA file cures this",
         )
     return None
-
-
-def _status_of(error: BaseException) -> tuple[object, ...]:
-    return getattr(error, "code", None), getattr(error, "status", None)
 
 
 def _of_downgrade(error: BaseException, server: str) -> Cause | None:

@@ -177,24 +177,23 @@ def _describe_chain(failure: Failure) -> str:
 
 
 def _host_in(errors: list[BaseException]) -> str | None:
-    """The host that a client's error names, read from what it holds: no code of theirs is run."""
+    """The host that a client's error names, by what it holds."""
     ours = (found.host for one in errors if (found := _handshake.presented(one)))
-    theirs = (_host_of(held) for one in errors for held in vars(one).values())
+    theirs = (_host_of(held) for one in errors for held in _walk.attributes(one).values() if _walk.is_a_clients(held))
     return next(filter(None, (*ours, *theirs)), None)
 
 
 def _host_of(held: Any) -> str | None:
-    if isinstance(held, (str, bytes, int, BaseException)) or held is None:
-        return None
     # urllib3's pool and aiohttp's connection key have a host, requests' and httpx's request has a URL.
-    kept = getattr(held, "__dict__", {})
-    host = kept.get("host", held.host if isinstance(held, tuple) and hasattr(held, "host") else None)
-    if isinstance(host, str) and host:
+    host = getattr(held, "host", None)
+    if isinstance(host, str):
         return host
-    url = kept.get("url")
-    if isinstance(url, str):
-        from urllib.parse import urlsplit
+    url = getattr(held, "url", None)
+    if url is None:
+        return None
+    from urllib.parse import urlsplit
 
-        return urlsplit(url).hostname
-    host = getattr(url, "host", None)
-    return host if isinstance(host, str) else None
+    try:
+        return urlsplit(str(url)).hostname
+    except ValueError:
+        return None

@@ -135,15 +135,20 @@ def _make_watched_object(base: Any) -> Any:
 def _keep(error: OSError, connection: Any) -> None:
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):  # how asyncio is told to carry on
         return
+    try:
+        found = _observe(connection, unverified=isinstance(error, ssl.SSLCertVerificationError))
+    except Exception:  # noqa: BLE001  # whatever goes wrong here, the handshake's failure is what must be seen
+        return
+    vars(error)[_ATTRIBUTE] = found
+    if found.chain:
+        _recent.append((str(error), found))
+
+
+def _observe(connection: Any, *, unverified: bool) -> Presented:
     trust = getattr(connection.context, "trust", None)
-    unverified = isinstance(error, ssl.SSLCertVerificationError)
-    chain = read_chain(connection) if unverified else ()
     # Known now: it may be explained when the block is gone.
     source = next((entry.resolved.summary for entry in _live.all_live() if entry.trust == trust), None)
-    found = Presented(connection.server_hostname, chain, trust, source)
-    vars(error)[_ATTRIBUTE] = found
-    if unverified:
-        _recent.append((str(error), found))
+    return Presented(connection.server_hostname, read_chain(connection) if unverified else (), trust, source)
 
 
 def read_chain(connection: Any) -> tuple[Certificate, ...]:

@@ -69,6 +69,27 @@ _PRODUCTS = (
     ("Requestly", r"\brequestly\b"),
     ("Superfish", r"superfish"),
 )
+# Antivirus programs and debugging proxies run on the user's own machine, and show their CA in their settings.
+OF_ONES_OWN = frozenset(
+    {
+        "AVG",
+        "AdGuard",
+        "Avast",
+        "Bitdefender",
+        "Burp Suite",
+        "Charles",
+        "Dr.Web",
+        "ESET",
+        "Fiddler",
+        "HTTP Toolkit",
+        "Kaspersky",
+        "Norton",
+        "Proxyman",
+        "Requestly",
+        "ZAP",
+        "mitmproxy",
+    }
+)
 _PATTERN = re.compile(
     "|".join(f"(?P<product{place}>{pattern})" for place, (_, pattern) in enumerate(_PRODUCTS)), re.IGNORECASE
 )

@@ -37,10 +37,21 @@ def carried(error: BaseException) -> list[BaseException]:
 
 
 def _within(error: BaseException) -> Iterator[BaseException]:
-    held = [error.__cause__, *error.args[:_MOST], *list(vars(error).values())[:_MOST], error.__context__]
+    held = [error.__cause__, *error.args[:_MOST], *attributes(error).values(), error.__context__]
     if isinstance(error, BaseExceptionGroup):
         held += error.exceptions[:_MOST]
-    return (inner for inner in held if isinstance(inner, BaseException))
+    # By its type: isinstance() would ask a proxy object for the class of what it stands for.
+    return (inner for inner in held if issubclass(type(inner), BaseException))
+
+
+def attributes(error: BaseException) -> dict[str, object]:
+    """What *error* itself holds; no property is asked."""
+    return dict(list(vars(error).items())[:_MOST])
+
+
+def is_a_clients(held: object) -> bool:
+    """Whether *held* is of a type that an HTTP client defines."""
+    return type(held).__module__.partition(".")[0] in _CLIENTS
 
 
 def shown(error: BaseException) -> list[BaseException]:
@@ -63,7 +74,7 @@ def texts(error: BaseException) -> Iterator[str]:
 
 def is_worth_a_look(errors: list[BaseException]) -> bool:
     """Whether one of *errors* tells of a connection that an HTTP client could not make."""
-    by_a_client = any(type(error).__module__.partition(".")[0] in _CLIENTS for error in errors)
+    by_a_client = any(map(is_a_clients, errors))
     return any(_tells(error, by_a_client=by_a_client) for error in errors)
 
 
@@ -72,6 +83,12 @@ def _tells(error: BaseException, *, by_a_client: bool) -> bool:
         return True
     if by_a_client and isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)):
         return True
-    if by_a_client and 407 in (getattr(error, "code", None), getattr(error, "status", None)):
+    if by_a_client and is_proxys_407(error):
         return True
     return any(mark in text for text in texts(error) for mark in _TEXTS)
+
+
+def is_proxys_407(error: BaseException) -> bool:
+    """Whether an HTTP client's error has that status: urllib's as its code, aiohttp's as its status."""
+    held = attributes(error)
+    return 407 in (held.get("code"), held.get("status"))
