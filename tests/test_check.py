@@ -14,7 +14,7 @@ from material import make_ca, make_server
 from servers import BODY, Server, serving, write_ca
 
 import trusted_context as package
-from trusted_context import BundleError, InsecureWarning, Report, check, trusted_context
+from trusted_context import BundleError, InsecureWarning, Report, _stores, check, trusted_context
 
 # What is wrong with these is the same for whoever trusts the server.
 _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
@@ -224,6 +224,7 @@ def test_forms_of_the_address(server, ca_file, form):
         ("https://", "names no host"),
         ("https:///path", "names no host"),
         ("a b", "names no host"),
+        ("https://localhost\\@elsewhere.test", "names no host"),
         ("a\nb", "names no host"),
         ("*.corp", "not a host"),
         ("localhost:0", "no valid port"),
@@ -344,6 +345,22 @@ def test_equal_trust_is_tried_once(server, ca_file, monkeypatch):
     before = server.accepted
     assert check(server.url, ca_file).works
     assert server.accepted - before == 1 + 5  # and the first connection, that only sees whether there is one
+
+
+def test_a_native_store(server, ca, ca_file, machine):
+    """On Windows and macOS the operating system's verdict is its own, without strictness.
+
+    (Elsewhere truststore takes the part of the operating system, by what OpenSSL's own variable names.)
+    """
+    machine.patch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    assert verdicts(check(server.url)) == {"system": False, "certifi": False}
+    machine.patch.setenv("SSL_CERT_FILE", str(ca_file))
+    machine.patch.setenv("REQUESTS_CA_BUNDLE", str(machine.certifi))
+    report = check(server.url)
+    assert report.line == "with trusted_context(system=True):"
+    (verdict,) = [one for one in report.as_dict()["verdicts"] if one["trust"] == "system"]
+    assert (verdict["works"], verdict["works_strictly"]) == (True, None)
+    assert report.as_dict()["system"]["native"] is True
 
 
 def test_the_package_brings_it_when_asked(tmp_path):

@@ -11,9 +11,9 @@ import sys
 import time
 
 import pytest
-from bad_certificates import serving_bad
+from bad_certificates import issue, serving_bad
 from checking import COMMAND, SECRET, run_in_terminal, small_machine
-from servers import ConnectProxy, serving
+from servers import ConnectProxy, Server, serving
 
 from trusted_context import _check_command
 
@@ -124,6 +124,20 @@ def test_a_saved_ca_overwrites_nothing(machine, bad, tmp_path, capsys):
     assert path.read_text() == "mine"
     assert not (tmp_path / "elsewhere.pem").exists()
     assert port.accepted == before
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(machine, tmp_path, capsys):
+    """It was not there when the check began."""
+    path = tmp_path / "saved.pem"
+
+    def write(context):
+        context.sni_callback = lambda *_: path.write_text("mine") and None
+
+    ca = issue("Root", ca=True)
+    with serving(Server(issue("localhost", ca).presenting(ca), configure=write)) as running:
+        assert run(running.url, "--save-ca", path) == 2
+    assert path.read_text() == "mine"
+    assert "saved.pem: File exists" in capsys.readouterr().err
 
 
 def test_no_ca_to_save(machine, bad, tmp_path, capsys):

@@ -13,7 +13,8 @@ from ._trust import parse_host
 # A day: more is a mistake, and far more overflows what the operating system counts in.
 _LONGEST_TIMEOUT = 86400.0
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_UNUSABLE = re.compile(r"[\x00-\x20\x7f-\x9f]")
+# A browser takes a backslash for a slash and others do not, so that they disagree on which host is meant.
+_UNUSABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 
 
 class Proxy:
@@ -100,8 +101,9 @@ def check_timeout(timeout: object) -> float:
 
 
 def _authority_of(rest: str, url: str) -> str:
-    place = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-    if not place or _UNUSABLE.search(place):
+    before_path = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    place = before_path.rpartition("@")[2]
+    if not place or _UNUSABLE.search(before_path):
         raise ValueError(f"{_shown(url)} names no host: give it as https://host/, host, or host:port")
     return place
 
