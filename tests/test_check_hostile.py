@@ -92,7 +92,7 @@ def test_a_server_that_never_finishes(behave):
     """It ends by the time that was given, not verified."""
     with serving(Raw(behave)) as raw:
         started = time.monotonic()
-        report = check(raw.address, timeout=0.5)
+        report = check(raw.address, timeout=0.3)
     assert time.monotonic() - started < 3
     assert not report.works
     assert report.cause
@@ -138,7 +138,7 @@ def test_a_proxy_that_means_it_ill(behave, says, monkeypatch):
     with serving(Raw(behave)) as raw:
         monkeypatch.setenv("https_proxy", f"http://user:{SECRET.replace('%', '%25')}@{raw.address}")
         started = time.monotonic()
-        report = check("host.test", timeout=0.7)
+        report = check("host.test", timeout=0.4)
         assert time.monotonic() - started < 3
     step = report.as_dict()["steps"][-1]
     assert (step["name"], step["result"]) == ("proxy", "failed")
@@ -262,7 +262,7 @@ def test_a_name_server_that_never_answers(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: over.wait(20))
     try:
         started = time.monotonic()
-        report = check("host.test", timeout=0.3)
+        report = check("host.test", timeout=0.2)
         assert time.monotonic() - started < 3
         assert report.cause == "timed-out"
     finally:
@@ -282,7 +282,7 @@ def test_a_name_with_many_addresses_that_drop_everything(monkeypatch):
         addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())] * 1000
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: addresses)
         started = time.monotonic()
-        assert not check("host.test", timeout=0.5).works
+        assert not check("host.test", timeout=0.3).works
         assert time.monotonic() - started < 3
     finally:
         for one in (*waiting, full):

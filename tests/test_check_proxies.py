@@ -91,7 +91,7 @@ def test_what_a_proxy_answers(answer, cause, advice, monkeypatch):
 def test_a_proxy_named_with_https_that_speaks_plain_http(proxy, server, monkeypatch):
     """The most common mistake of all: the address to write is given. The password goes to nobody."""
     monkeypatch.setenv("https_proxy", with_password(proxy.url.replace("http://", "https://")))
-    report = check(server.url, timeout=1.5)
+    report = check(server.url, timeout=0.9)
     assert report.cause == "proxy-not-tls"
     assert f"https_proxy={proxy.url}" in flat(report)
     assert proxy.tunnelled == []
