@@ -139,6 +139,8 @@ def test_a_variable_that_names_nothing_usable(  # noqa: PLR0913, PLR0917  # fixt
     assert (found["usable"], found["decides"]) == (False, True)
     assert report.line == "with trusted_context(system=True):"
     assert verdicts(report)["environment"] is False
+    assert report.cause == "unusable-variable"
+    assert "correct the variable, or unset it" in flat(report)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 
@@ -15,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._candidates import Candidate
     from ._certificate import Certificate
     from ._probe import Handshake, Probe, Stopped
     from ._verdicts import Outcome, Verdict
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
 _UNTRUSTED = frozenset({2, 18, 19, 20, 21, None})
 _WRONG_NAME = 62
 # What trust cannot cure: it stays so in a block that verifies the server.
-INCURABLE = frozenset({"client-certificate", "no-names"})
+INCURABLE = frozenset({"client-certificate", "no-names", "unusable-variable"})
 # Where the cure is to get the certificate of the CA at the top of what was presented.
 UNKNOWN_CA = frozenset({"inspected", "same-name-other-key", "unknown-issuer", "unknown-root"})
 _BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
+_SOURCE_LINE = re.compile(r" \(_ssl\.c:\d+\)$")
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 
 
@@ -38,6 +41,9 @@ def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) ->
         return _connecting._client_certificate(probe.host)
     if agreed.chain and not agreed.chain[0].names and any(verdict.works for verdict in verdicts):
         return _causes.of_verification(Failure(_WRONG_NAME, host=probe.host, chain=agreed.chain))
+    unusable = next((verdict.candidate for verdict in verdicts if verdict.candidate.name == "environment"), None)
+    if unusable and unusable.problem and any(verdict.works for verdict in verdicts):
+        return _unusable_variable(unusable)
     failing = [(verdict, verdict.outcome) for verdict in verdicts if verdict.outcome and not verdict.outcome.works]
     strictly = [(verdict, verdict.strictly) for verdict in verdicts if verdict.strictly and not verdict.strictly.works]
     if not any(verdict.works for verdict in verdicts):
@@ -89,7 +95,7 @@ def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:
 def words(error: BaseException) -> str:
     """What the operating system, OpenSSL or the proxy said, on one line."""
     said = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
-    return printable(said or type(error).__name__)
+    return printable(_SOURCE_LINE.sub("", said) or type(error).__name__)
 
 
 def date(seconds: int | None) -> str | None:
@@ -98,6 +104,15 @@ def date(seconds: int | None) -> str | None:
         return None if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):  # a year that the platform cannot count to
         return None
+
+
+def _unusable_variable(candidate: Candidate) -> Cause:
+    return Cause(
+        "unusable-variable",
+        f"{candidate.title}: {candidate.problem}; a block without arguments stops at that, and so do many programs",
+        "the file was moved, or the variable was copied from another machine",
+        "correct the variable, or unset it",
+    )
 
 
 def unusable_proxy(problem: str) -> Cause:

@@ -157,7 +157,8 @@ def _of_machine(findings: dict[str, Any]) -> Iterator[Row]:
     for variable in named:
         decides = " (what trusted_context() goes by)" if variable["decides"] else ""
         mark = "ok" if variable["usable"] else "FAIL"
-        yield Row(mark, "variable", f"{variable['name']}={variable['value']}: {variable['finding']}{decides}")
+        remedy = "" if variable["usable"] else "; correct it, or unset it"
+        yield Row(mark, "variable", f"{variable['name']}={variable['value']}: {variable['finding']}{remedy}{decides}")
     if not named:
         yield Row("", "variables", "none names a bundle")
     yield _of_certifi(findings["certifi"])
@@ -172,9 +173,10 @@ def _of_machine(findings: dict[str, Any]) -> Iterator[Row]:
 def _of_certifi(certifi: dict[str, Any]) -> Row:
     if certifi["problem"]:
         return Row("FAIL", "certifi", f"{certifi['version']}: {certifi['problem']}")
-    text = f"{certifi['version']}: {certifi['certificates']} certificates"
+    age = "" if certifi["age_in_days"] is None else f", {certifi['age_in_days']} days old"
+    text = f"{certifi['version']}{age}: {certifi['certificates']} certificates"
     if certifi["upgrade"]:
-        return Row("!", "certifi", f"{text}, {certifi['age_in_days']} days old, so it lacks CAs: {certifi['upgrade']}")
+        return Row("!", "certifi", f"{text}; newer CAs are missing in it: {certifi['upgrade']}")
     return Row("ok", "certifi", text)
 
 
@@ -200,7 +202,9 @@ def _of_way(findings: dict[str, Any]) -> Iterator[Row]:
 
 def _of_chain(findings: dict[str, Any]) -> Iterator[Row]:
     for place, certificate in enumerate(findings["chain"], 1):
-        yield Row("", f"presented {place}", f'"{certificate["name"]}", signed by "{certificate["issuer_name"]}"')
+        is_root = certificate["subject"] == certificate["issuer"]
+        signer = "itself" if is_root else f'"{certificate["issuer_name"]}"'
+        yield Row("", f"presented {place}", f'"{certificate["name"]}", signed by {signer}')
         yield Row("", "  valid", f"{certificate['not_before']} to {certificate['not_after']}")
         if place == 1:
             more = certificate["count_of_names"] - len(certificate["names"])

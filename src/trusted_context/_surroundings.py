@@ -155,7 +155,8 @@ def _is_special(path: str) -> bool:
 
 
 def _words(error: OSError | BundleError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    said = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return said.partition(" (named by the environment variable")[0]  # which stands beside it here
 
 
 def _age_in_days(version: str) -> int | None:

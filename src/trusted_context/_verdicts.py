@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from ._certificate import printable
 from ._deadline import within
+from ._diagnosis import words
 from ._probe import Stopped
 from ._trust import Trust
 
@@ -40,11 +40,7 @@ class Outcome:
     @property
     def message(self) -> str | None:
         """What is wrong, in OpenSSL's or the operating system's words."""
-        if self.stopped is None:
-            return None
-        error = self.stopped.error
-        words = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
-        return printable(words)
+        return words(self.stopped.error) if self.stopped else None
 
 
 class Verdict:
