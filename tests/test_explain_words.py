@@ -223,3 +223,64 @@ def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
     ):
         with serving(Server(leaf)) as server, trusted_context(file):
             assert explain(failure(fetch, server.url)).cause == cause
+
+
+def test_a_blocks_context_used_outside_any_block(bad):
+    """Nobody live says where its trust came from; what it holds is said all the same."""
+    port = bad["untrusted-root"]
+    context = trusted_context(port.cafile).ssl_context()
+    explanation = explain(failure(fetch, port.url, context=context))
+    assert explanation.trusted == '1 certificate ("Corp Root")'
+    assert repr(explanation).startswith("<Explanation unknown-root: localhost: its certificate is signed by")
+
+
+def test_many_cas_are_counted_and_few_are_named(bad, tmp_path):
+    """A bundle is not printed out."""
+    file = tmp_path / "many.pem"
+    file.write_bytes(root().pem + intermediate().pem + inspector("Third CA").pem)
+    with trusted_context(file):
+        assert explain(failure(fetch, bad["self-signed"].url)).trusted == f"cafile={file}: 3 CAs"
+
+
+def test_a_ca_of_tomorrow_is_said_to_be(bad, tmp_path):
+    """A trusted CA that is not valid yet is marked, as an expired one is."""
+    file = tmp_path / "tomorrow.pem"
+    file.write_bytes(issue("Tomorrow's CA", ca=True, days=(5, 30)).pem)
+    with trusted_context(file):
+        assert '("Tomorrow\'s CA", valid from 20' in explain(failure(fetch, bad["self-signed"].url)).trusted
+
+
+def test_a_long_chain_is_shortened_in_the_middle(tmp_path):
+    """Of many certificates the first and the last are shown."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(root().pem)
+    above = top = issue("Top CA", ca=True)
+    chain = [top]
+    for depth in range(6):
+        above = issue(f"CA {depth}", above, ca=True)
+        chain.insert(0, above)
+    with serving(Server(issue("localhost", above).presenting(*chain))) as server, trusted_context(file):
+        explanation = explain(failure(fetch, server.url))
+    assert explanation.cause == "unknown-root"
+    arrow = " \N{LEFTWARDS ARROW} "
+    assert explanation.presented.startswith(arrow.join(("localhost", "CA 5", "CA 4", "...", "Top CA (sha256 ")))
+
+
+def test_a_loop_of_issuers_comes_to_an_end(tmp_path):
+    """Two CAs that name each other as issuer are each shown once."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(root().pem)
+    one = issue("One", ca=True)
+    other = issue("Other", one, ca=True)
+    one_again = issue("One", other, ca=True)
+    leaf = issue("localhost", other).presenting(other, one_again)
+    with serving(Server(leaf)) as server, trusted_context(file):
+        assert explain(failure(fetch, server.url)).presented.count("One") <= 2
+
+
+@pytest.mark.parametrize("words", ["certificate revoked", "certificate rejected", "something new"])
+def test_rare_words_have_a_cause_too(words):
+    """Every verification failure is explained, by OpenSSL's own words where there are no better ones."""
+    explanation = explain(OSError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words} (_ssl.c:1006)"))
+    assert explanation.cause == ("revoked" if words == "certificate revoked" else "unverified")
+    assert words in explanation.happened or explanation.cause == "revoked"

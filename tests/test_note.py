@@ -297,7 +297,7 @@ def test_an_interrupt_at_any_line_of_leaving_with_a_failure_leaves_all_as_it_was
 
 
 def _interrupted_leaving(block, error, at):
-    interrupter = Interrupter(at)
+    interrupter, before = Interrupter(at), sys.gettrace()
     try:
         with block:
             sys.settrace(interrupter)
@@ -305,7 +305,7 @@ def _interrupted_leaving(block, error, at):
     except (RuntimeError, KeyboardInterrupt):
         pass
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     return interrupter.where
 
 

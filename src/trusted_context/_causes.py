@@ -35,7 +35,7 @@ def _untrusted(failure: Failure) -> Cause:
     if namesake is not None:
         return _same_name_other_key(failure, top, namesake)
     if top.self_issued:
-        return _self_signed(failure) if len(failure.path) == 1 else _unknown_root(failure, top)
+        return _self_signed(failure, top) if len(failure.path) == 1 else _unknown_root(failure, top)
     return _missing_intermediate(failure, top) or _unknown_issuer(failure, top)
 
 
@@ -113,16 +113,7 @@ def _same_name_other_key(failure: Failure, top: Certificate, namesake: Certifica
     )
 
 
-def _self_signed(failure: Failure) -> Cause:
-    leaf = failure.leaf
-    if leaf is None:
-        return _untrusted_unseen(failure)
-    product = product_of(failure.chain)
-    if product:
-        return _inspected(failure, leaf, product)
-    namesake = next((anchor for anchor in failure.anchors if _is_namesake(leaf, anchor)), None)
-    if namesake is not None:
-        return _same_name_other_key(failure, leaf, namesake)
+def _self_signed(failure: Failure, leaf: Certificate) -> Cause:
     return Cause(
         "self-signed",
         f'{failure.server}: its certificate, "{leaf.subject}", is signed by itself and by no CA',
@@ -174,8 +165,7 @@ _BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
     7: _bad_signature,
     9: _faults.not_yet_valid,
     10: _faults.expired,
-    18: _self_signed,
-    **dict.fromkeys((19, 20, 21, 27), _untrusted),
+    **dict.fromkeys((18, 19, 20, 21, 27), _untrusted),
     23: _faults.revoked,
     **dict.fromkeys((24, 32, 79), _faults.not_a_ca),  # 24 was OpenSSL 1.1.1's
     26: _faults.wrong_purpose,
