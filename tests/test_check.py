@@ -14,7 +14,7 @@ from material import make_ca, make_server
 from servers import BODY, Server, serving, write_ca
 
 import trusted_context as package
-from trusted_context import BundleError, InsecureWarning, Report, _stores, check, trusted_context
+from trusted_context import BundleError, InsecureWarning, Report, _probe, _stores, check, trusted_context
 
 # What is wrong with these is the same for whoever trusts the server.
 _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
@@ -363,6 +363,25 @@ def test_a_native_store(server, ca, ca_file, machine):
     (verdict,) = [one for one in report.as_dict()["verdicts"] if one["trust"] == "system"]
     assert (verdict["works"], verdict["works_strictly"]) == (True, None)
     assert report.as_dict()["system"]["native"] is True
+
+
+def test_ctrl_c_in_the_middle_of_a_handshake_is_not_lost(server, monkeypatch):
+    """Raised in a function that OpenSSL calls, it is no more than the context of another error there."""
+
+    class Interrupting:
+        times = 0
+
+        def __eq__(self, other):
+            Interrupting.times += 1
+            if Interrupting.times == 1:
+                raise KeyboardInterrupt
+            return False
+
+        __hash__ = None
+
+    monkeypatch.setattr(_probe, "_HANDSHAKE_RECORD", Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        check(server.url, timeout=2)
 
 
 def test_the_package_brings_it_when_asked(tmp_path):

@@ -255,7 +255,7 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
 
     def note(*message: Any) -> None:
         _, direction, _, record, kind, _ = message
-        if (direction, record, kind) == ("read", _HANDSHAKE_RECORD, _CERTIFICATE_REQUEST):
+        if (record, kind, direction) == (_HANDSHAKE_RECORD, _CERTIFICATE_REQUEST, "read"):
             asked.append(True)
 
     # Nothing public tells it. Through the C type, as with every setting: see _trust.
@@ -263,6 +263,12 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
     if callback is not None:
         callback.__set__(context, note)
     return context
+
+
+def _heed_interruption(error: ssl.SSLError) -> None:
+    """Raise the Ctrl-C that came while OpenSSL called a function of ours: it is no more than this error's context."""
+    if isinstance(error.__context__, KeyboardInterrupt):
+        raise error.__context__
 
 
 class _Plain:
@@ -294,9 +300,11 @@ class _Encrypted:
         while True:
             try:
                 self.tls.do_handshake()
-            except ssl.SSLWantReadError:
+            except ssl.SSLWantReadError as error:
+                _heed_interruption(error)
                 self._exchange()
-            except ssl.SSLError:
+            except ssl.SSLError as error:
+                _heed_interruption(error)
                 # The alert that says why: without it the server's log would show a connection that broke.
                 with contextlib.suppress(OSError):
                     self._flush()
