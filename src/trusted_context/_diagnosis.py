@@ -94,6 +94,8 @@ def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:
 
 def words(error: BaseException) -> str:
     """What the operating system, OpenSSL or the proxy said, on one line."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     said = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
     return printable(_SOURCE_LINE.sub("", said) or type(error).__name__)
 
