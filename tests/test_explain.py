@@ -244,6 +244,7 @@ def test_what_cannot_be_read_of_a_chain_does_not_stand_in_the_way(bad, monkeypat
 
     monkeypatch.setattr(_handshake, "read_chain", broken)
     error = failure_of(bad["known-interception"])
+    assert isinstance(error, urllib.error.URLError)
     assert verify_failure(error).verify_code == 19
     assert explain(error).cause == "unknown-root"
 
