@@ -7,20 +7,24 @@ from ._bundle import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._check import check
     from ._explain import Explanation, explain
+    from ._report import Report
 
 __all__ = [
     "BundleError",
     "Explanation",
     "InsecureWarning",
+    "Report",
     "TrustedContext",
+    "check",
     "current",
     "explain",
     "trusted_context",
 ]
 
 # What a program that works never needs is imported when it is asked for (PEP 562).
-_LATER = {"Explanation": "_explain", "explain": "_explain"}
+_LATER = {"Explanation": "_explain", "Report": "_report", "check": "_check", "explain": "_explain"}
 
 
 def __getattr__(name: str) -> object:
