@@ -77,15 +77,7 @@ def forms(report):
     return [str(report), repr(report), report.to_json(), report._repr_html_(), repr(report.as_dict())]
 
 
-_PROGRAM = """
-import argparse, sys
-from trusted_context import _check_command
-parser = argparse.ArgumentParser(prog="trusted-context")
-_check_command.add_parser(parser.add_subparsers(required=True))
-arguments = parser.parse_args()
-sys.exit(_check_command.main(arguments))
-"""
-COMMAND = ["-c", _PROGRAM, "check"]
+COMMAND = ["-m", "trusted_context", "check"]
 
 # A terminal of its own for the program, which heeds Ctrl-C though whoever started the tests may ignore it.
 _IN_TERMINAL = """
