@@ -14,7 +14,8 @@ from material import make_ca, make_server
 from servers import BODY, Server, serving, write_ca
 
 import trusted_context as package
-from trusted_context import InsecureWarning, Report, _probe, _stores, check, trusted_context
+from trusted_context import InsecureWarning, Report, _stores, check, trusted_context
+from trusted_context.checks import _probe
 
 # What is wrong with these is the same for whoever trusts the server.
 _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
@@ -293,7 +294,7 @@ def test_the_package_brings_it_when_asked(tmp_path):
     """It is listed and importable, and importing the package does not import it."""
     assert {"check", "Report"} <= set(dir(package)) & set(package.__all__)
     assert package.Report is Report
-    code = "import sys, trusted_context; print('trusted_context._check' in sys.modules); from trusted_context import *"
+    code = "import sys, trusted_context; print('trusted_context.checks' in sys.modules); from trusted_context import *"
     done = subprocess.run([sys.executable, "-c", f"{code}; print(check)"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("False\n<function check")
     with pytest.raises(AttributeError, match="no attribute 'checks'"):

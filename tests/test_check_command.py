@@ -15,7 +15,7 @@ from bad_certificates import issue, serving_bad
 from checking import COMMAND, SECRET, run_in_terminal, small_machine
 from servers import ConnectProxy, Server, serving
 
-from trusted_context import _check_command
+from trusted_context.command import _check_command
 
 ESCAPE = "\x1b"
 

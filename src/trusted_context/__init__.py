@@ -7,9 +7,9 @@ from ._bundle import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._check import check
-    from ._explain import Explanation, explain
-    from ._report import Report
+    from .checks._check import check
+    from .checks._report import Report
+    from .explanations._explain import Explanation, explain
 
 __all__ = [
     "BundleError",
@@ -24,7 +24,12 @@ __all__ = [
 ]
 
 # What a program that works never needs is imported when it is asked for (PEP 562).
-_LATER = {"Explanation": "_explain", "Report": "_report", "check": "_check", "explain": "_explain"}
+_LATER = {
+    "Explanation": "explanations._explain",
+    "Report": "checks._report",
+    "check": "checks._check",
+    "explain": "explanations._explain",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import _check_command, _run_command
+from .command import _check_command, _run_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 
-from . import _bundle, _environ, _resolved, _surroundings
-from ._redact import redact
-from ._trust import Trust
+from .. import _bundle, _environ, _resolved
+from .._redact import redact
+from .._trust import Trust
+from . import _surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._bundle import Material
-    from ._stores import Source
+    from .._bundle import Material
+    from .._stores import Source
 
 
 class Candidate:

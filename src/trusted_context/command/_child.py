@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from . import _environ
+from .. import _environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

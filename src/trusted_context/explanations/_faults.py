@@ -8,7 +8,7 @@ from ._failure import WORDS, Cause, Failure, day
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._certificate import Certificate
+    from .._certificate import Certificate
 
 
 def not_yet_valid(failure: Failure) -> Cause:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
+from .._certificate import printable
+from .._redact import redact
 from . import _anchors, _faults
-from ._certificate import printable
 from ._failure import Cause, Failure
 from ._products import OF_ONES_OWN, product_of
-from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
 
 
 # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT and X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN.

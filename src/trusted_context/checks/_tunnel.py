@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ._certificate import printable
+from .._certificate import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from .._arguments import check_cafile
+from ..explanations._products import product_of
 from . import _candidates, _diagnosis, _surroundings
-from ._arguments import check_cafile
 from ._deadline import Deadline
 from ._probe import Probe, Stopped
-from ._products import product_of
 from ._report import Report
 from ._target import authority, check_timeout, parse_target
 from ._verdicts import Court
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ._bundle import Material
+    from .._bundle import Material
+    from .._certificate import Certificate
+    from .._trust import Trust
+    from ..explanations._failure import Cause
     from ._candidates import Candidate
-    from ._certificate import Certificate
-    from ._failure import Cause
     from ._probe import Handshake
     from ._target import Proxy
-    from ._trust import Trust
     from ._verdicts import Verdict
 
 # Longer chains, and certificates for more names, are made to be looked at by nobody.

@@ -6,9 +6,9 @@ import base64
 import math
 import re
 
-from ._certificate import printable
-from ._redact import redact, redact_proxy
-from ._trust import parse_host
+from .._certificate import printable
+from .._redact import redact, redact_proxy
+from .._trust import parse_host
 
 # A day: more is a mistake, and far more overflows what the operating system counts in.
 _LONGEST_TIMEOUT = 86400.0

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from ._report import Report
+    from ..checks._report import Report
 
 _DESCRIPTION = """\
 Find out why downloads from a server fail on this machine, and print the line of code that cures it.
@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, progress: _Progress) -> int:
-    from ._check import examine
+    from ..checks._check import examine
 
     if arguments.save_ca is not None and os.path.lexists(arguments.save_ca):
         raise FileExistsError(17, "is there already, and is not overwritten", arguments.save_ca)
@@ -108,7 +108,7 @@ def _save(report: Report, path: str) -> None:
 
 
 def _text(report: Report, stream: TextIO | None) -> str:
-    from ._report import lines
+    from ..checks._report import lines
 
     if stream is None or not _is_terminal(stream):
         return f"{report}\n"

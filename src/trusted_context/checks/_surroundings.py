@@ -9,18 +9,18 @@ import stat
 import time
 import urllib.request
 
-from . import _environ, _stores
-from ._bundle import BundleError
+from .. import _environ, _stores
+from .._bundle import BundleError
+from .._redact import redact, redact_proxy
 from ._deadline import within
-from ._redact import redact, redact_proxy
 from ._target import authority, parse_proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from .._stores import Source
     from ._deadline import Deadline
-    from ._stores import Source
     from ._target import Proxy
 
     Findings: TypeAlias = dict[str, Any]

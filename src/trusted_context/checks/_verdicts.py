@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ssl
 
+from .._trust import Trust
 from ._deadline import within
 from ._diagnosis import words
 from ._probe import Stopped
-from ._trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import re
 import ssl
 import time
 
-from . import _causes, _connecting
-from ._certificate import printable
-from ._failure import Cause, Failure, linked
+from .._certificate import printable
+from ..explanations import _causes, _connecting
+from ..explanations._failure import Cause, Failure, linked
 from ._target import authority
 from ._tunnel import PlainProxyError, TunnelError, explain_refusal
 
@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._certificate import Certificate
     from ._candidates import Candidate
-    from ._certificate import Certificate
     from ._probe import Handshake, Probe, Stopped
     from ._verdicts import Outcome, Verdict
 

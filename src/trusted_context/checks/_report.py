@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
 
 _WIDTH = 100
 _NARROWEST = 40
@@ -64,8 +64,8 @@ class Report:
 
     def topmost_authority(self) -> Certificate | None:
         """The last CA certificate of the chain that the server presented; unverified."""
-        from . import _anchors
-        from ._failure import linked
+        from ..explanations import _anchors
+        from ..explanations._failure import linked
 
         authorities = {found.der for found in _anchors._read(tuple(one.der for one in self._chain))}
         path = [one for one in linked(self._chain) if one.der in authorities]

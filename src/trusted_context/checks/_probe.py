@@ -9,10 +9,10 @@ import contextlib
 import socket
 import ssl
 
-from . import _handshake
+from .. import _handshake
+from .._trust import _Context, _TrueSSLContext
 from ._deadline import within
 from ._target import authority
-from ._trust import _Context, _TrueSSLContext
 from ._tunnel import PlainProxyError, TunnelError, open_tunnel
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from typing import Any, Protocol, TypeAlias
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
     from ._deadline import Deadline
     from ._target import Proxy
 
