@@ -297,8 +297,8 @@ def test_the_package_brings_it_when_asked(tmp_path):
     code = "import sys, trusted_context; print('trusted_context.checks' in sys.modules); from trusted_context import *"
     done = subprocess.run([sys.executable, "-c", f"{code}; print(check)"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("False\n<function check")
-    with pytest.raises(AttributeError, match="no attribute 'checks'"):
-        package.checks  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'probe'"):
+        package.probe  # noqa: B018
 
 
 def test_the_data_is_the_reader_s_own(server):
