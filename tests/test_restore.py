@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 import urllib.request
 
 import pytest
@@ -130,21 +131,16 @@ def test_an_outer_block_is_all_that_is_left_of_an_inner_one(server, ca_file, oth
         assert fetch(server.url) == BODY
 
 
-class _Broken:
-    NAME = "broken"
-
-    def install(self):
-        raise ZeroDivisionError("its seam is gone")
-
-    def restore(self):
-        return []
-
-
 def test_a_failing_install_undoes_its_completed_steps_and_names_the_client(monkeypatch, ca_file):
     """When a later client cannot be installed, the earlier ones are restored, and the error says which it was."""
+
+    def fail(_module):
+        raise ZeroDivisionError("its seam is gone")
+
     before = state()
-    loaded = (*clients.load(), _Broken())
-    monkeypatch.setattr(clients, "load", lambda: loaded)
+    broken = types.SimpleNamespace(meet_it=fail, restore=list)
+    monkeypatch.setitem(sys.modules, f"{clients.__name__}.broken", broken)
+    monkeypatch.setitem(clients._SEAMS, "sys", ("broken", "meet_it"))
     with pytest.raises(RuntimeError, match=r"'broken' could not be installed.*its seam is gone"):
         trusted_context(ca_file).start()
     assert_same(before, state())

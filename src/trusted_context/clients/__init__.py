@@ -1,41 +1,69 @@
-"""The kinds of client a block reaches, one module each with ``install()`` and ``restore()``: all of them or none."""
+"""The kinds of client a block reaches, one module each: urllib at once, the others when their library is there."""
 
 from __future__ import annotations
+
+import functools
+
+from . import _on_import
+from ._patch import NotCoveredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+# Each module in which a client is met, with our module for it and the function of that which meets it. Ours is imported
+# when theirs is: most programs have one or two of these clients, and pay for no more when they enter their first block.
+_SEAMS = {
+    "urllib3.poolmanager": ("urllib3", "meet_pool_manager"),
+    "requests.sessions": ("urllib3", "meet_sessions"),
+    "requests.adapters": ("urllib3", "meet_adapters"),
+    "botocore.httpsession": ("botocore", "meet_httpsession"),
+    "httpx": ("httpx", "meet_library"),
+    "httpx._transports.default": ("httpx", "meet_transports"),
+    "httpx2": ("httpx", "meet_library"),
+    "httpx2._transports.default": ("httpx", "meet_transports"),
+    "asyncio.sslproto": ("asyncio", "meet_sslproto"),
+    "aiohttp.connector": ("aiohttp", "meet_connector"),
+}
+
 _installed: list[ModuleType] = []
 
 
-def load() -> tuple[ModuleType, ...]:
-    """The modules of this package that have a client to meet, imported under the lock.
-
-    A fork waits for that lock, so no child is born in the middle of an import whose module lock nobody would release.
-    """
-    from . import aiohttp, asyncio, botocore, httpx, urllib, urllib3
-
-    return (urllib, urllib3, botocore, httpx, asyncio, aiohttp)
-
-
 def install() -> None:
-    """Install every client that is not, or, where one fails, none.
+    """Install urllib, and meet the others, those that are imported and those that will be; where one fails, none.
 
     The caller holds the lock of the live blocks, and sees to :func:`restore`, also after Ctrl-C in the middle of it.
 
     Raises:
         RuntimeError: a client's library is not as it should be; the message names the client.
     """
-    for client in load():
-        if client in _installed:
-            continue
-        _installed.append(client)
-        try:
-            client.install()
-        except Exception as error:
-            restore()
-            raise RuntimeError(f"the client {client.NAME!r} could not be installed, none was: {error}") from error
+    if _installed:
+        return
+    try:
+        _call("urllib", "install")
+        _on_import.meet({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
+    except Exception:
+        restore()
+        raise
+
+
+def _call(client: str, verb: str, *theirs: ModuleType) -> None:
+    """Have one of our modules do its part.
+
+    It is imported under the lock. A fork waits for that, so no child is born in the middle of an import whose module
+    lock nobody would release.
+    """
+    from importlib import import_module
+
+    room = import_module(f".{client}", __name__)
+    if room not in _installed:
+        _installed.append(room)
+    try:
+        getattr(room, verb)(*theirs)
+    except NotCoveredError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"the client {client!r} could not be installed, none was: {error}") from error
 
 
 def restore() -> list[str]:
@@ -43,6 +71,7 @@ def restore() -> list[str]:
 
     Each client is forgotten only once it is restored: interrupted by Ctrl-C, it can be called again to do the rest.
     """
+    _on_import.forget(_SEAMS)
     replaced: list[str] = []
     while _installed:
         replaced += _installed[-1].restore()

@@ -11,7 +11,7 @@ from ._patch import NotCoveredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -34,7 +34,7 @@ def meet(modules: dict[str, Meet]) -> None:
             _meet_now(met, module)
 
 
-def forget(modules: dict[str, Meet]) -> None:
+def forget(modules: Iterable[str]) -> None:
     """Meet these no more; with nothing left to meet, the import system is as it was. The lock is held."""
     for name in modules:
         _wanted.pop(name, None)

@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from .. import _environ, _live
 from .._lock import lock
 from .._trust import _Context
-from . import _on_import
 from ._patch import Patches
 
 TYPE_CHECKING = False
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from .._live import Entry
     from .._trust import Trust
 
-NAME = "aiohttp"
-
 _patches = Patches()
 
 # The contexts of single servers live only as long as the connections in whose keys they are.
@@ -39,24 +36,19 @@ _kept_by_connections: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLCon
 _imported_under_export: list[tuple[ModuleType, object]] = []
 
 
-def install() -> None:
-    """Meet aiohttp, now where it is imported, else when it will be."""
-    try:
-        _on_import.meet(_SEAMS)
-    except BaseException:
-        restore()
-        raise
-
-
 def restore() -> list[str]:
     """Put every method back where it is still ours."""
-    _on_import.forget(_SEAMS)
     replaced = _patches.restore()
     _renew_defaults()
     return replaced
 
 
-def _meet_connector(module: ModuleType) -> None:
+def meet_connector(module: ModuleType) -> None:
+    """Cover aiohttp: each request for a connection, and the context that one is opened by.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     _patches.require(module, "TCPConnector._get_ssl_context", "BaseConnector.connect", "ClientConnectorError")
     _patches.wrap(module.TCPConnector, "_get_ssl_context", _make_get_ssl_context)
     _patches.wrap(module.BaseConnector, "connect", functools.partial(_make_connect, module))
@@ -64,9 +56,6 @@ def _meet_connector(module: ModuleType) -> None:
     baked = getattr(module, "_SSL_CONTEXT_VERIFIED", None)
     if baked is not None and _environ.exporting():
         _imported_under_export.append((module, baked))
-
-
-_SEAMS: dict[str, Callable[[ModuleType], None]] = {"aiohttp.connector": _meet_connector}
 
 
 def _renew_defaults() -> None:

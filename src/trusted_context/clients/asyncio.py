@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 
 from .. import _live
-from . import _on_import
 from ._patch import Patches
 
 TYPE_CHECKING = False
@@ -19,32 +18,22 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-NAME = "asyncio"
-
 _patches = Patches()
-
-
-def install() -> None:
-    """Meet asyncio's TLS, now where it is imported, else when it will be."""
-    try:
-        _on_import.meet(_SEAMS)
-    except BaseException:
-        restore()
-        raise
 
 
 def restore() -> list[str]:
     """Put the function back where it is still ours."""
-    _on_import.forget(_SEAMS)
     return _patches.restore()
 
 
-def _meet_sslproto(module: ModuleType) -> None:
+def meet_sslproto(module: ModuleType) -> None:
+    """Cover the connections for which asyncio itself makes the context.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     _patches.require(module, "_create_transport_context")
     _patches.wrap(module, "_create_transport_context", _make_create_transport_context)
-
-
-_SEAMS: dict[str, Callable[[ModuleType], None]] = {"asyncio.sslproto": _meet_sslproto}
 
 
 def _make_create_transport_context(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import functools
 import os
 
 from .. import _environ, _live
-from . import _on_import, urllib3
+from . import urllib3
 from ._patch import Patches
 
 TYPE_CHECKING = False
@@ -18,36 +18,26 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-NAME = "botocore"
-
 _patches = Patches()
-
-
-def install() -> None:
-    """Meet botocore, now where it is imported, else when it will be."""
-    try:
-        _on_import.meet(_SEAMS)
-    except BaseException:
-        restore()
-        raise
 
 
 def restore() -> list[str]:
     """Put every method back where it is still ours."""
-    _on_import.forget(_SEAMS)
     return _patches.restore()
 
 
-def _meet_httpsession(module: ModuleType) -> None:
+def meet_httpsession(module: ModuleType) -> None:
+    """Cover botocore, where its urllib3 is covered.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     if urllib3.is_covered():
         _patches.require(module, "URLLib3Session._get_connection_manager", "URLLib3Session._setup_ssl_cert", "where")
         _patches.wrap(
             module.URLLib3Session, "_get_connection_manager", functools.partial(_make_get_connection_manager, module)
         )
         _patches.wrap(module.URLLib3Session, "_setup_ssl_cert", _make_setup_ssl_cert)
-
-
-_SEAMS: dict[str, Callable[[ModuleType], None]] = {"botocore.httpsession": _meet_httpsession}
 
 
 def _make_get_connection_manager(module: Any, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,33 +27,31 @@ if TYPE_CHECKING:
 
     from .._trust import Trust
 
-NAME = "httpx"
-
 _patches = Patches()
-
-
-def install() -> None:
-    """Meet httpx and httpx2, those that are imported and those that will be."""
-    try:
-        _on_import.meet(_SEAMS)
-    except BaseException:
-        restore()
-        raise
 
 
 def restore() -> list[str]:
     """Put every method back where it is still ours."""
-    _on_import.forget(_SEAMS)
     return _patches.restore()
 
 
-def _meet_library(module: ModuleType) -> None:
+def meet_library(module: ModuleType) -> None:
+    """See that the library, once it is imported, has the module in which it is covered.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     name = f"{module.__name__}._transports.default"
     if name not in sys.modules:
         raise NotCoveredError(f"which finds no {name}")
 
 
-def _meet_transports(module: ModuleType) -> None:
+def meet_transports(module: ModuleType) -> None:
+    """Cover the transports of httpx or httpx2, and the contexts that they get when they are made.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     _patches.require(
         module, "HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "create_ssl_context"
     )
@@ -66,14 +64,6 @@ def _meet_transports(module: ModuleType) -> None:
         _patches.wrap(kind, name, functools.partial(make, kind=kind, library=library))
     make = _httpx_defaults.make_create_ssl_context
     _patches.wrap(module, "create_ssl_context", functools.partial(make, library=library))
-
-
-_SEAMS: dict[str, Callable[[ModuleType], None]] = {
-    "httpx": _meet_library,
-    "httpx._transports.default": _meet_transports,
-    "httpx2": _meet_library,
-    "httpx2._transports.default": _meet_transports,
-}
 
 
 def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..., Any]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from .._trust import Trust
 
-NAME = "urllib"
-
 # What decides the trust of a connection is private there; typeshed does not know it.
 _urllib: Any = urllib.request
 

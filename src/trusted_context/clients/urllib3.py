@@ -16,7 +16,6 @@ from types import SimpleNamespace
 
 from .. import _environ, _live
 from .._lock import lock
-from . import _on_import
 from ._patch import NotCoveredError, Patches
 from ._steady import LATE, steady
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
     from .._trust import Trust
 
-NAME = "urllib3"
-
 _patches = Patches()
 
 # The contexts that we put into pools, by which a pool of ours is known.
@@ -39,35 +36,40 @@ _ours: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
 _kept_by_pools: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
 
 
-def install() -> None:
-    """Meet urllib3 and requests, those that are imported and those that will be."""
-    try:
-        _on_import.meet(_SEAMS)
-    except BaseException:
-        restore()
-        raise
-
-
 def restore() -> list[str]:
     """Put every method back where it is still ours."""
-    _on_import.forget(_SEAMS)
     return _patches.restore()
 
 
-def _meet_pool_manager(module: ModuleType) -> None:
+def meet_pool_manager(module: ModuleType) -> None:
+    """Cover the pools of urllib3, whoever asks for them.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     if not is_covered():
         raise NotCoveredError("which needs urllib3 2, for requests too")
     _patches.require(module, "PoolManager.connection_from_context")
     _patches.wrap(module.PoolManager, "connection_from_context", _make_connection_from_context)
 
 
-def _meet_sessions(module: ModuleType) -> None:
+def meet_sessions(module: ModuleType) -> None:
+    """Cover what requests reads from the environment.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     if is_covered():
         _patches.require(module, "Session.merge_environment_settings")
         _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
 
 
-def _meet_adapters(module: ModuleType) -> None:
+def meet_adapters(module: ModuleType) -> None:
+    """Cover what requests puts on the pools it was given.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
     if is_covered():
         _patches.require(module, "HTTPAdapter.cert_verify", "HTTPAdapter.send")
         _patches.wrap(module.HTTPAdapter, "cert_verify", _make_cert_verify)
@@ -84,13 +86,6 @@ def is_covered() -> bool:
 def _version() -> str:
     version: str = getattr(sys.modules.get("urllib3"), "__version__", "")
     return version
-
-
-_SEAMS: dict[str, Callable[[ModuleType], None]] = {
-    "urllib3.poolmanager": _meet_pool_manager,
-    "requests.sessions": _meet_sessions,
-    "requests.adapters": _meet_adapters,
-}
 
 
 def _make_connection_from_context(original: Callable[..., Any]) -> Callable[..., Any]:
