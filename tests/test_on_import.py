@@ -106,6 +106,21 @@ def test_a_block_without_requests_imports_neither_and_leaves_no_finder(run):
     """)
 
 
+def test_a_client_is_looked_after_when_its_library_is_there(run):
+    """Nobody pays for the clients of libraries that are not imported, and each is met when it is."""
+    run(
+        """
+        import sys
+        ours = lambda: {name for name in sys.modules if name.startswith("trusted_context.clients.")}
+        rooms = lambda: {name.rpartition(".")[2] for name in ours() if "._" not in name}
+        with trusted_context(cafile):
+            assert rooms() == {"urllib"}, rooms()
+            import requests
+            assert rooms() == {"urllib", "urllib3"}, rooms()
+        """
+    )
+
+
 def test_a_module_met_on_import_has_its_real_loader(run):
     """Its loader, spec and resources are the real ones already inside the block, as the module itself sees them."""
     run("""
