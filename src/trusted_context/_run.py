@@ -39,7 +39,7 @@ def read_script(path: str) -> bytes:
         OSError: it cannot be read; ``filename`` is the absolute path.
     """
     if path == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read() if sys.stdin is not None else b""
     with io.open_code(_absolute(path)) as file:
         return file.read()
 
