@@ -15,7 +15,7 @@ from issuing import issue, root
 from servers import BODY, Server, fetch, serving, verify_failure
 from test_interrupts import Interrupter
 
-from trusted_context import InsecureWarning, _explain, _live, explain, trusted_context
+from trusted_context import InsecureWarning, _explain, _live, _notes, explain, trusted_context
 
 _PASSWORD = "S3CRET"
 
@@ -165,6 +165,15 @@ def test_each_of_a_group_has_its_own(bad, block):
     assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
     leaving(block, raising(group))
     assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
+
+
+def test_a_group_of_groups_is_looked_at_in_bounded_time(block):
+    """Of a tree with billions of leaves the first few are looked at."""
+    group = RuntimeError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
+    for _ in range(10):
+        group = ExceptionGroup("x", [group] * 8)
+    assert leaving(block, raising(group)) is group
+    assert len(notes_of(next(_notes._members(group)))) == 1
 
 
 def test_a_task_group_gives_a_note_to_each_task(bad, block):
