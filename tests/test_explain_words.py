@@ -80,6 +80,8 @@ def test_system_is_offered_where_the_systems_store_has_the_root(bad, monkeypatch
         assert explain(failure_of(bad[name])).next.startswith("trusted_context(system=True): the operating system's")
     for name in ("known-interception", "same-name-other-key-sent"):
         assert "system=True" not in explain(failure_of(bad[name])).next
+    assert explain(failure_of(bad["untrusted-root"])).next.endswith("has this CA")
+    assert explain(failure_of(bad["unknown-issuer"])).next.endswith("has a CA of that name")  # more is not known
     with trusted_context(system=True):
         assert fetch(bad["untrusted-root"].url) == BODY
 
@@ -197,6 +199,13 @@ _PRODUCTS = {
     "Burp Suite": ["PortSwigger CA"],
     "ZAP": ["OWASP Zed Attack Proxy Root CA", "ZAP Root CA"],
 }
+
+
+def test_only_hosts_and_addresses_are_what_a_certificate_is_valid_for():
+    """Mail addresses, URIs and names of folders are no hosts (RFC 9525, 6.3)."""
+    others = (("email", "a@b.c"), ("URI", "https://x.test/"), ("DirName", ((("commonName", "x"),),)))
+    info = {"subjectAltName": (*others, ("DNS", "x.test"), ("IP Address", "::1"))}
+    assert Certificate(b"", info).names == ("x.test", "::1")
 
 
 def test_products_are_known_by_the_names_of_their_cas():

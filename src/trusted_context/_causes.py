@@ -126,10 +126,12 @@ def _self_signed(failure: Failure, leaf: Certificate) -> Cause:
 def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str | None = None) -> str:
     """How to trust the CA that *top* is, or names as its issuer."""
     known = _anchors.where_known(top, failure.trust)
+    # Of what is not sent the name alone can be compared, which anybody can give a CA.
+    has_it = "has this CA" if top.self_issued else "has a CA of that name"
     if known == "system":
-        return "trusted_context(system=True): the operating system's store has this CA"
+        return f"trusted_context(system=True): the operating system's store {has_it}"
     if known == "certifi":
-        return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
+        return f"import certifi; trusted_context(certifi.where()): certifi's bundle {has_it}"
     name = f'"{top.issuer}"'
     what = f"{name} with the sha256 presented" if top.self_issued else name
     get = (

@@ -59,7 +59,9 @@ class Certificate:
         self.issuer = _short(info.get("issuer", ()))
         self.not_before = _seconds(info.get("notBefore"))
         self.not_after = _seconds(info.get("notAfter"))
-        self.names = tuple(printable(name) for _, name in info.get("subjectAltName", ()))
+        self.names = tuple(
+            printable(name) for kind, name in info.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}
+        )
         self.self_issued = bool(self._subject) and self._subject == self._issuer
         self.locates_its_issuer = bool(info.get("caIssuers"))
 
