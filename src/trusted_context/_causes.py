@@ -28,7 +28,7 @@ def _untrusted(failure: Failure) -> Cause:
     top = failure.top
     if top is None:
         return _untrusted_unseen(failure)
-    product = product_of(failure.chain)
+    product = product_of(failure.path)
     if product:
         return _inspected(failure, top, product)
     namesake = next((anchor for anchor in failure.anchors if _is_namesake(top, anchor)), None)
@@ -129,7 +129,8 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str |
     # Of what is not sent the name alone can be compared, which anybody can give a CA.
     has_it = "has this CA" if top.self_issued else "has a CA of that name"
     if known == "system":
-        return f"trusted_context(system=True): the operating system's store {has_it}"
+        both = '; where other hosts need your own, trusted_context("your-ca.crt", system=True)' if failure.trust else ""
+        return f"trusted_context(system=True): the operating system's store {has_it}{both}"
     if known == "certifi":
         return f"import certifi; trusted_context(certifi.where()): certifi's bundle {has_it}"
     name = f'"{top.issuer}"'

@@ -62,7 +62,7 @@ class Certificate:
         self.names = tuple(
             printable(name) for kind, name in info.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}
         )
-        self.self_issued = bool(self._subject) and self._subject == self._issuer
+        self.self_issued = bool(info) and self._subject == self._issuer  # which may both be empty
         self.locates_its_issuer = bool(info.get("caIssuers"))
 
     def names_as_issuer(self, other: Certificate) -> bool:
