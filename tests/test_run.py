@@ -92,6 +92,16 @@ def test_standard_input_is_a_script_too(compare):
 
 
 @posix
+def test_a_working_directory_that_is_gone_is_no_hindrance(tmp_path):
+    """A script with an absolute path runs as it does without us."""
+    (tmp_path / "script.py").write_text("print('ran')")
+    (tmp_path / "gone").mkdir()
+    command = trusted("run", tmp_path / "script.py")
+    outcome = ended(start(["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *command], cwd=tmp_path / "gone"))
+    assert outcome == (0, "ran\n", "")
+
+
+@posix
 @pytest.mark.parametrize("program", ["script.py", "-"])
 def test_closed_streams_are_no_hindrance(program, tmp_path, ca_file):
     """A service may start it without stdin and stderr, where there is no place for what is to be said either."""
