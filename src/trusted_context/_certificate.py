@@ -53,10 +53,10 @@ class Certificate:
         self.der = der
         self._subject = info.get("subject", ())
         self._issuer = info.get("issuer", ())
-        self.full_subject = _full(info.get("subject", ()))
-        self.full_issuer = _full(info.get("issuer", ()))
-        self.subject = _short(info.get("subject", ()))
-        self.issuer = _short(info.get("issuer", ()))
+        self.full_subject = _full(self._subject)
+        self.full_issuer = _full(self._issuer)
+        self.subject = _short(self._subject)
+        self.issuer = _short(self._issuer)
         self.not_before = _seconds(info.get("notBefore"))
         self.not_after = _seconds(info.get("notAfter"))
         self.names = tuple(

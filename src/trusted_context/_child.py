@@ -58,7 +58,7 @@ class _Forwarding:
     def to(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
         while self._early:
-            child.send_signal(self._early.pop(0))
+            _send(child, self._early.pop(0))
 
     def _handlers(self) -> Iterator[tuple[int, Any]]:
         for names, handler in ((_FROM_TERMINAL, self._from_terminal), (_TO_THIS_PROCESS, self._forward)):
@@ -72,7 +72,12 @@ class _Forwarding:
         if self._child is None:
             self._early.append(number)
         else:
-            self._child.send_signal(number)
+            _send(self._child, number)
+
+
+def _send(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(PermissionError):  # sudo's is another user's, whom none but the terminal may tell
+        child.send_signal(number)
 
 
 def _in_foreground() -> bool:
