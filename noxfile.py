@@ -15,6 +15,7 @@ _OWN = {
     "requests": ("requests*", "urllib3*"),
     "httpx": ("httpx*",),
     "aiohttp": ("aiohttp*", "fsspec*"),
+    "botocore": ("botocore*",),
     "hub": ("huggingface_hub", "hf_xet"),
 }
 
@@ -50,6 +51,13 @@ def aiohttp(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
+@_versions(oldest="botocore==1.34.0", newest="botocore")
+def botocore(session: nox.Session, pins: str) -> None:
+    """The client of boto3."""
+    _test(session, pins, _OWN["botocore"], *_MATRIX)
+
+
+@nox.session
 @_versions(first="huggingface_hub>=1,<2 hf_xet", second="huggingface_hub>=2,<3 hf_xet")
 def hub(session: nox.Session, pins: str) -> None:
     """The newest huggingface_hub of either major version, with the httpx or httpx2 that it brings along."""
@@ -59,8 +67,7 @@ def hub(session: nox.Session, pins: str) -> None:
 @nox.session
 def everything(session: nox.Session) -> None:
     """The whole suite with the newest of all of them at once."""
-    pins = "aiohttp botocore fsspec hf_xet httpx[http2,socks] httpx2[http2,socks] huggingface_hub trio"
-    _test(session, pins, sum(_OWN.values(), ()), "tests")
+    _test(session, "hf_xet huggingface_hub", sum(_OWN.values(), ()), "tests")
 
 
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:

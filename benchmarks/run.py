@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import certifi
+from _clients import through_httpx, through_requests
 from _loopback import Server, serving, stalling
 from _sampling import Fact, Row, format_seconds, in_fresh_process, interleave, timed
 
@@ -287,36 +288,6 @@ def _fetch(server: Server) -> None:
         response.read()
 
 
-def through_requests(_options: argparse.Namespace) -> Iterator[Row | Fact]:
-    """Requests without a session, which outside reads the CA file at every call; and one session's kept connection."""
-    try:
-        import requests
-    except ImportError:
-        yield Fact("requests", "is not installed", "skipped")
-        return
-    with serving() as server, requests.Session() as one, requests.Session() as another, requests.Session() as third:
-        bundle, url = server.bundle_with(certifi.where()), server.url()
-        block = trusted_context(bundle)
-        get_inside, get_outside = partial(requests.get, url), partial(requests.get, url, verify=bundle)
-        inside, outside = interleave(10, _within(block, timed(get_inside, 20)), timed(get_outside, 20))
-        yield Row("200 requests.get (verify=bundle)", inside, outside, limit=1 / 5, aim=1 / 8)
-        for session in (another, third):
-            session.verify = bundle
-        kept = [timed(partial(session.get, url), 40) for session in (one, another, third)]
-        kept[0] = _within(block, kept[0])
-        inside, outside, outside_too = interleave(100, *kept)
-        yield Row("one session, kept connection", inside, outside, limit=1.03, paired=True)
-        yield Row("... noise: outside against itself", outside_too, outside, limit=1.03, paired=True)
-
-
-def _within(block: TrustedContext, sample: Callable[[], float]) -> Callable[[], float]:
-    def sample_inside() -> float:
-        with block:
-            return sample()
-
-    return sample_inside
-
-
 LINES: dict[str, Callable[[argparse.Namespace], Iterator[Row | Fact]]] = {
     "again": again,
     "first": first,
@@ -328,6 +299,7 @@ LINES: dict[str, Callable[[argparse.Namespace], Iterator[Row | Fact]]] = {
     "handshakes": handshakes,
     "stalled": stalled,
     "requests": through_requests,
+    "httpx": through_httpx,
 }
 _COLUMNS = ("measured", "block", "snippet", "ratio", "of bests", "limit", "verdict")
 _WIDTHS = (40, 9, 9, 8, 8, 22, 8)

@@ -119,8 +119,8 @@ def state():
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
         "sslproto": vars(asyncio.sslproto)["_create_transport_context"],
-        "default": getattr(sys.modules.get("aiohttp.connector"), "_SSL_CONTEXT_VERIFIED", None),
-        "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()} | _functions(),
+        "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()},
+        "functions": _functions(),
         "environ": dict(os.environ),
         "filters": list(warnings.filters),
         "meta_path": list(sys.meta_path),
@@ -154,14 +154,18 @@ def _imported():
 
 
 def _functions():
-    modules = {name: sys.modules[name] for name in _OTHERS if hasattr(sys.modules.get(name), "create_ssl_context")}
-    return {"modules": {name: module.create_ssl_context for name, module in modules.items()}}
+    """What else a block may replace in the modules of libraries that are imported."""
+    named = [(name, "create_ssl_context") for name in _OTHERS] + [("aiohttp.connector", "_SSL_CONTEXT_VERIFIED")]
+    attributes = {(name, attribute): vars(sys.modules.get(name, object)).get(attribute) for name, attribute in named}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def assert_same(before, after):
     """The process is as it was: the same objects, by ``is``."""
-    for name in ("opener", "connect", "open", "https", "create", "class", "sslproto", "default"):
+    for name in ("opener", "connect", "open", "https", "create", "class", "sslproto"):
         assert after[name] is before[name], name
+    for name in before["functions"]:
+        assert after["functions"][name] is before["functions"][name], name
     for name, attributes in before["methods"].items():
         assert after["methods"][name].keys() == attributes.keys()
         for attribute, value in attributes.items():

@@ -14,7 +14,8 @@ from failing import CLIENTS, by_aiohttp, by_httpx, by_requests, by_urllib, by_ur
 from servers import BODY, ConnectProxy, fetch, serving, verify_failure
 
 import trusted_context as package
-from trusted_context import Explanation, _anchors, _handshake, _stores, explain, trusted_context
+from trusted_context import Explanation, _handshake, _stores, explain, trusted_context
+from trusted_context.explanations import _anchors
 
 _FAILING = [name for name, case in CASES.items() if case.cause]
 _SOUND = [name for name, case in CASES.items() if not case.cause]

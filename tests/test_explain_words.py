@@ -9,10 +9,11 @@ from issuing import inspector, intermediate, issue, root, stranger
 from material import public_bundle
 from servers import BODY, Server, fetch, serving, verify_failure
 
-from trusted_context import _anchors, _bundle, _stores, explain, trusted_context
+from trusted_context import _bundle, _stores, explain, trusted_context
 from trusted_context._certificate import Certificate
-from trusted_context._products import product_of
 from trusted_context._trust import Trust
+from trusted_context.explanations import _anchors
+from trusted_context.explanations._products import product_of
 
 
 def test_the_words_of_an_inspecting_product(bad):

@@ -15,7 +15,8 @@ from issuing import issue, root
 from servers import BODY, Server, fetch, serving, verify_failure
 from test_interrupts import Interrupter
 
-from trusted_context import InsecureWarning, _explain, _live, _notes, explain, trusted_context
+from trusted_context import InsecureWarning, _live, explain, trusted_context
+from trusted_context.explanations import _explain, _notes
 
 _PASSWORD = "S3CRET"
 
@@ -212,12 +213,12 @@ def test_a_task_group_gives_a_note_to_each_task(bad, block):
 def test_other_errors_are_not_touched(error, block):
     """Nothing is added to, and nothing is imported for, what no HTTP client says of a connection."""
     before = vars(error).copy()
-    loaded = sys.modules.pop("trusted_context._explain", None)
+    loaded = sys.modules.pop("trusted_context.explanations._explain", None)
     try:
         assert leaving(block, raising(error)) is error
-        assert "trusted_context._explain" not in sys.modules
+        assert "trusted_context.explanations._explain" not in sys.modules
     finally:
-        sys.modules["trusted_context._explain"] = loaded or _explain
+        sys.modules["trusted_context.explanations._explain"] = loaded or _explain
     assert vars(error) == before
     assert not hasattr(error, "__notes__")
 

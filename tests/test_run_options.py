@@ -11,7 +11,7 @@ from commands import FETCH, PYTHON, assert_refused, ended, run, start
 from servers import BODY, ConnectProxy, serving
 
 from trusted_context import __main__ as command
-from trusted_context import _run_command
+from trusted_context.command import _run_command
 
 # By urllib, requests where it is installed, a thread that outlives the main one, an exit handler, a child, a worker.
 _DOWNLOADS = """

@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import assert_type
 
-from trusted_context import BundleError, Explanation, InsecureWarning, TrustedContext, current, explain, trusted_context
+from trusted_context import (
+    BundleError,
+    Explanation,
+    InsecureWarning,
+    Report,
+    TrustedContext,
+    check,
+    current,
+    explain,
+    trusted_context,
+)
 
 assert_type(trusted_context(), TrustedContext)
 assert_type(trusted_context("corp.crt"), TrustedContext)
@@ -13,6 +23,10 @@ assert_type(trusted_context(Path("corp.crt"), system=True, strict=True, local=Tr
 assert_type(trusted_context([b"bytes", "path", Path("path")], insecure={"host"}), TrustedContext)
 assert_type(trusted_context(insecure=["host", "host:443"]), TrustedContext)
 assert_type(current(), TrustedContext | None)
+assert_type(check("host", ["corp.crt"], timeout=5), Report)
+assert_type(check("host").works, bool)
+assert_type(check("host").line, str | None)
+assert_type(check("host").to_json(), str)
 assert_type(trusted_context().ssl_context("host"), ssl.SSLContext)
 assert_type(trusted_context().describe(), str)
 assert_type(trusted_context().environment(), dict[str, str])

@@ -7,20 +7,29 @@ from ._bundle import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._explain import Explanation, explain
+    from .checks._check import check
+    from .checks._report import Report
+    from .explanations._explain import Explanation, explain
 
 __all__ = [
     "BundleError",
     "Explanation",
     "InsecureWarning",
+    "Report",
     "TrustedContext",
+    "check",
     "current",
     "explain",
     "trusted_context",
 ]
 
 # What a program that works never needs is imported when it is asked for (PEP 562).
-_LATER = {"Explanation": "_explain", "explain": "_explain"}
+_LATER = {
+    "Explanation": "explanations._explain",
+    "Report": "checks._report",
+    "check": "checks._check",
+    "explain": "explanations._explain",
+}
 
 
 def __getattr__(name: str) -> object:

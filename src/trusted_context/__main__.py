@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import _run_command
 from ._redact import redact
+from .command import _check_command, _run_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 # Each module has add_parser(subparsers), and main(arguments), which returns the exit status.
-_COMMANDS = {"run": _run_command}
+_COMMANDS = {"check": _check_command, "run": _run_command}
 
 _DESCRIPTION = """\
-Say which CA certificates HTTPS downloads are to trust, without changing the program that downloads."""
+Find out why HTTPS downloads fail here, and say which CA certificates they are to trust, without changing the
+program that downloads."""
 
 _EXAMPLES = """\
 examples:
+  trusted-context check https://download.pytorch.org
   trusted-context run --cafile corp.crt train.py
   trusted-context run --cafile corp.crt -m pip install tensorflow
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _bundle, _environ, _live, _notes, clients
+from . import _bundle, _environ, _live, clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from ._lock import lock
 from ._resolved import name_hosts, resolve
 from ._trust import parse_host
 from ._warning import warn
+from .explanations import _notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

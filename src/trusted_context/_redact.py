@@ -7,6 +7,7 @@ import re
 _WORD = re.compile(r"\S+")
 # What stands in place of a URL's user information where there is no scheme.
 _USERINFO = re.compile(r"^[^/\s]+@")
+_PROXY_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
 def redact(text: str) -> str:
@@ -19,3 +20,8 @@ def _redact_url(word: str) -> str:
     before, scheme, rest = word.partition("://")
     _, at, after = rest.rpartition("@")
     return f"{before}{scheme}***@{after}" if at else word
+
+
+def redact_proxy(text: str) -> str:
+    """A proxy's URL without user and password: up to the last ``@``, since people forget to encode what they hold."""
+    return _PROXY_USERINFO.sub(r"\1***@", text)

@@ -109,13 +109,22 @@ def _join(given: Source, system: Source) -> Source:
 
 
 def _from_environment() -> Source | None:
-    for names in _environ.PRECEDENCE:
-        values = {name: value for name in names if (value := _environ.value(name))}
-        if values:
-            bundle = _bundle.merge([_read_variable(name, value) for name, value in values.items()])
-            description = " and ".join(f"{name}={value}" for name, value in values.items())
-            return Source(description, bundle, file=_only_file(tuple(values.values())))
-    return None
+    return next(filter(None, map(from_variables, _environ.PRECEDENCE)), None)
+
+
+def from_variables(names: tuple[str, ...]) -> Source | None:
+    """What these variables name together; ``None`` where none of them is set.
+
+    Raises:
+        OSError: a file or folder that cannot be read; ``filename`` is set, and the variable is named.
+        BundleError: one of them names no usable certificate.
+    """
+    values = {name: value for name in names if (value := _environ.value(name))}
+    if not values:
+        return None
+    bundle = _bundle.merge([_read_variable(name, value) for name, value in values.items()])
+    description = " and ".join(f"{name}={value}" for name, value in values.items())
+    return Source(description, bundle, file=_only_file(tuple(values.values())))
 
 
 def _read_variable(name: str, value: str) -> Bundle:

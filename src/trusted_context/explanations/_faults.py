@@ -8,7 +8,7 @@ from ._failure import WORDS, Cause, Failure, day
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._certificate import Certificate
+    from .._certificate import Certificate
 
 
 def not_yet_valid(failure: Failure) -> Cause:
@@ -92,10 +92,10 @@ def wrong_host(failure: Failure) -> Cause:
 
 def wrong_address(failure: Failure) -> Cause:
     leaf = failure.leaf
-    named = f"is valid for {_listed(leaf.names)}" if leaf and leaf.names else "names no address"
+    named = f"is valid for {_listed(leaf.names)}, not" if leaf and leaf.names else "is not valid"
     return Cause(
         "wrong-address",
-        f"{failure.server}: its certificate {named}, not for this IP address",
+        f"{failure.server}: its certificate {named} for this IP address",
         "the server was asked for by its address, and its certificate holds names",
         "use the server's name in the URL instead of its address",
     )

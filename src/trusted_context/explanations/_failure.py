@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import time
 
+from .._certificate import printable
 from . import _anchors
-from ._certificate import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._certificate import Certificate
-    from ._trust import Trust
+    from .._certificate import Certificate
+    from .._trust import Trust
 
 
 class Cause:

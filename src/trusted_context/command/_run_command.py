@@ -8,11 +8,12 @@ import re
 import sys
 import warnings
 
-from . import _child, _notes, _run
-from ._block import TrustedContext, trusted_context
-from ._bundle import BundleError
-from ._redact import redact
-from ._trust import parse_host
+from .._block import TrustedContext, trusted_context
+from .._bundle import BundleError
+from .._redact import redact
+from .._trust import parse_host
+from ..explanations import _notes
+from . import _child, _run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import ssl
 import time
 
-from . import _anchors, _handshake, _walk
+from .. import _handshake
+from .._certificate import printable
+from .._environ import PRECEDENCE
+from .._redact import redact
+from . import _anchors, _walk
 from ._causes import of_verification
-from ._certificate import printable
 from ._connecting import of_connection
-from ._environ import PRECEDENCE
 from ._failure import Failure, code_in, day
-from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
+    from .._handshake import Presented
+    from .._trust import Trust
     from ._failure import Cause
-    from ._handshake import Presented
-    from ._trust import Trust
 
 _LONGEST_SOURCE = 400
 _LINKS_SHOWN = 4

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import ssl
 
-from . import _stores
-from ._certificate import Certificate
-from ._trust import _Context, _load
+from .. import _stores
+from .._certificate import Certificate
+from .._trust import _Context, _load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._stores import Source
-    from ._trust import Trust
+    from .._stores import Source
+    from .._trust import Trust
 
 
 def of_trust(trust: Trust) -> tuple[Certificate, ...]:

@@ -7,8 +7,8 @@ import re
 import socket
 import ssl
 
+from .._certificate import printable
 from . import _walk
-from ._certificate import printable
 from ._failure import Cause
 
 TYPE_CHECKING = False

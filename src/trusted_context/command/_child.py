@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-from . import _environ
+from .. import _environ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

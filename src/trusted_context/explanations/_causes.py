@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 
+from .._certificate import printable
+from .._redact import redact
 from . import _anchors, _faults
-from ._certificate import printable
 from ._failure import Cause, Failure
 from ._products import OF_ONES_OWN, product_of
-from ._redact import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
+
+
+# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT and X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN.
+_SELF_SIGNED, _SELF_SIGNED_IN_CHAIN = 18, 19
 
 
 def of_verification(failure: Failure) -> Cause:
@@ -44,13 +48,21 @@ def _is_namesake(top: Certificate, anchor: Certificate) -> bool:
 
 
 def _untrusted_unseen(failure: Failure) -> Cause:
-    names = {18: "self-signed", 19: "unknown-root"}
+    ask = (
+        'ask IT for the CA certificate, then trusted_context("that-ca.crt"); where a browser on this machine accepts '
+        "the server, trusted_context(system=True)"
+    )
+    likely = "a TLS-inspecting proxy, or a CA of your organisation's own"
+    if failure.code == _SELF_SIGNED:
+        likely = "a server or device set up without a CA; or a proxy or login page that answers in its place"
+    elif failure.code != _SELF_SIGNED_IN_CHAIN:
+        likely += "; or the server forgot to send an intermediate certificate"
+    names = {_SELF_SIGNED: "self-signed", _SELF_SIGNED_IN_CHAIN: "unknown-root"}
     return Cause(
         names.get(failure.code or 0, "unknown-issuer"),
         f"{failure.server}: its certificate is signed by nobody whom {failure.truster} trusts",
-        "a TLS-inspecting proxy, or a CA of your organisation's own",
-        'ask IT for the CA certificate, then trusted_context("that-ca.crt"); where a browser on this machine accepts '
-        "the server, trusted_context(system=True)",
+        likely,
+        f"trusted-context check HOST tells which; {ask}",
     )
 
 

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._certificate import Certificate
+    from .._certificate import Certificate
 
 # What the makers' manuals and the CAs seen in bug reports are called. A maker that also has public CAs, or sites of
 # its own, is matched by the product's name alone: Symantec, Cisco, Cloudflare, Microsoft.

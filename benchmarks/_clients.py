@@ -1,0 +1,68 @@
+"""What a block costs the clients that keep their connections."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import certifi
+from _loopback import serving
+from _sampling import Fact, Row, interleave, timed
+
+from trusted_context import trusted_context
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from trusted_context import TrustedContext
+
+
+def through_requests(_options: argparse.Namespace) -> Iterator[Row | Fact]:
+    """Requests without a session, which outside reads the CA file at every call; and one session's kept connection."""
+    try:
+        import requests
+    except ImportError:
+        yield Fact("requests", "is not installed", "skipped")
+        return
+    with serving() as server, contextlib.ExitStack() as stack:
+        bundle, url = server.bundle_with(certifi.where()), server.url()
+        block = trusted_context(bundle)
+        get_inside, get_outside = partial(requests.get, url), partial(requests.get, url, verify=bundle)
+        inside, outside = interleave(10, _within(block, timed(get_inside, 20)), timed(get_outside, 20))
+        yield Row("200 requests.get (verify=bundle)", inside, outside, limit=1 / 5, aim=1 / 8)
+        one, another, third = (stack.enter_context(requests.Session()) for _ in range(3))
+        another.verify = third.verify = bundle
+        yield from _over_a_kept_connection("one session", block, [one, another, third], url)
+
+
+def through_httpx(_options: argparse.Namespace) -> Iterator[Row | Fact]:
+    """One httpx client's requests over a kept connection."""
+    try:
+        import httpx
+    except ImportError:
+        yield Fact("httpx", "is not installed", "skipped")
+        return
+    with serving() as server, contextlib.ExitStack() as stack:
+        bundle = server.bundle_with(certifi.where())
+        chosen = ssl.create_default_context(cafile=bundle)
+        clients = [stack.enter_context(httpx.Client(verify=verify)) for verify in (True, chosen, chosen)]
+        yield from _over_a_kept_connection("one httpx client", trusted_context(bundle), clients, server.url())
+
+
+def _over_a_kept_connection(title: str, block: TrustedContext, clients: list[Any], url: str) -> Iterator[Row]:
+    kept = [timed(partial(client.get, url), 40) for client in clients]
+    kept[0] = _within(block, kept[0])
+    inside, outside, outside_too = interleave(100, *kept)
+    yield Row(f"{title}, kept connection", inside, outside, limit=1.03, paired=True)
+    yield Row("... noise: outside against itself", outside_too, outside, limit=1.03, paired=True)
+
+
+def _within(block: TrustedContext, sample: Callable[[], float]) -> Callable[[], float]:
+    def sample_inside() -> float:
+        with block:
+            return sample()
+
+    return sample_inside

@@ -1,0 +1,1 @@
+"""What the command ``trusted-context`` does: a room for each of its words."""
