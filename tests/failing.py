@@ -1,6 +1,8 @@
 """What the clients make of a failing connection, for the tests of explanations and notes."""
 
 import asyncio
+import contextlib
+import importlib
 import urllib.request
 
 import pytest
@@ -8,6 +10,11 @@ import urllib3
 from servers import fetch
 
 from trusted_context import trusted_context
+
+# Here, since what a test imports in a block is patched that was not there before it.
+for _name in ("requests", "httpx", "aiohttp"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_name)
 
 
 def by_urllib(url, _block):

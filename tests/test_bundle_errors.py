@@ -249,6 +249,7 @@ SECRET = "hunter2"
     [
         lambda: trusted_context(insecure={f"https://user:{SECRET}@corp.test/"}),
         lambda: trusted_context(insecure={f"user:{SECRET}@corp.test"}),
+        lambda: trusted_context(insecure={f"https://user:{SECRET}/{SECRET}@{SECRET}@corp.test"}),
         lambda: trusted_context(insecure=f"https://user:{SECRET}@corp.test"),
         lambda: trusted_context("ca.pem").ssl_context(f"user:{SECRET}@corp.test"),
         lambda: trusted_context(f"https://user:{SECRET}@corp.test/ca.pem").start(),

@@ -183,6 +183,30 @@ def test_a_text_that_two_hosts_could_have_left_names_neither(bad):
     assert explain(RuntimeError(f"{text} from 127.0.0.1")).host == "127.0.0.1"
 
 
+@pytest.mark.parametrize("named", ["https://other.test/x", "HTTPSConnectionPool(host='other.test', port=443)"])
+def test_a_text_that_names_another_host_is_not_explained_by_what_this_one_presented(named, bad):
+    """OpenSSL's words are the same for every host: those of a child's failure are not taken for an earlier one here."""
+    _handshake._recent.clear()
+    text = f"{named}: {failure_of(bad['known-interception'])}"
+    explanation = explain(RuntimeError(text))
+    assert (explanation.cause, explanation.presented) == ("unknown-root", "")
+    assert "localhost" not in str(explanation)
+
+
+def test_whatever_an_error_holds_as_its_status_is_no_407():
+    """Arrays, which answer a comparison with another array, are compared with nothing."""
+
+    class Array:
+        __hash__ = None
+
+        def __eq__(self, _other):
+            raise ValueError
+
+    error = urllib.error.URLError(ConnectionRefusedError())
+    error.code = error.status = Array()
+    assert explain(error).cause == "refused"
+
+
 @pytest.mark.parametrize("name", _VERIFICATION)
 def test_openssls_words_alone_give_the_code(name, bad):
     """In a text from another process nothing but the words is left, and the cause is still one of its code."""

@@ -81,6 +81,8 @@ def test_system_is_offered_where_the_systems_store_has_the_root(bad, monkeypatch
         assert explain(failure_of(bad[name])).next.startswith("trusted_context(system=True): the operating system's")
     for name in ("known-interception", "same-name-other-key-sent"):
         assert "system=True" not in explain(failure_of(bad[name])).next
+    assert "has this CA; where other hosts need your own, " in explain(failure_of(bad["untrusted-root"])).next
+    assert "has a CA of that name; " in explain(failure_of(bad["unknown-issuer"])).next  # more is not known
     with trusted_context(system=True):
         assert fetch(bad["untrusted-root"].url) == BODY
 
@@ -200,6 +202,13 @@ _PRODUCTS = {
 }
 
 
+def test_only_hosts_and_addresses_are_what_a_certificate_is_valid_for():
+    """Mail addresses, URIs and names of folders are no hosts (RFC 9525, 6.3)."""
+    others = (("email", "a@b.c"), ("URI", "https://x.test/"), ("DirName", ((("commonName", "x"),),)))
+    info = {"subjectAltName": (*others, ("DNS", "x.test"), ("IP Address", "::1"))}
+    assert Certificate(b"", info).names == ("x.test", "::1")
+
+
 def test_products_are_known_by_the_names_of_their_cas():
     """The names that makers give to their CAs are recognised, and no public root's is."""
     for product, names in _PRODUCTS.items():
@@ -214,13 +223,14 @@ def test_products_are_known_by_the_names_of_their_cas():
 
 
 def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
-    """A maker's own web site is not taken for its product."""
+    """A maker's own web site is not taken for its product, nor what is sent beside the chain for its issuer."""
     file = tmp_path / "ca.pem"
     file.write_bytes(root().pem)
     ca = issue("Some CA", ca=True)
     for leaf, cause in (
         (issue("www.zscaler.com", ca).presenting(ca), "unknown-root"),
         (issue("localhost", inspector()).presenting(inspector()), "inspected"),
+        (issue("localhost").presenting(issue("x", inspector(), ca=True)), "self-signed"),
     ):
         with serving(Server(leaf)) as server, trusted_context(file):
             assert explain(failure(fetch, server.url)).cause == cause
@@ -265,6 +275,16 @@ def test_a_long_chain_is_shortened_in_the_middle(tmp_path):
     assert explanation.cause == "unknown-root"
     arrow = " \N{LEFTWARDS ARROW} "
     assert explanation.presented.startswith(arrow.join(("localhost", "CA 5", "CA 4", "...", "Top CA (sha256 ")))
+
+
+def test_a_self_signed_certificate_may_have_no_name(tmp_path):
+    """``openssl req -x509 -subj /`` makes such, which is known by its fingerprint all the same."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes(root().pem)
+    with serving(Server(issue(""))) as server, trusted_context(file):
+        explanation = explain(failure(fetch, server.url))
+    assert explanation.cause == "self-signed"
+    assert explanation.presented.startswith("(no name) (sha256 ")
 
 
 def test_a_loop_of_issuers_comes_to_an_end(tmp_path):

@@ -16,7 +16,7 @@ from servers import BODY, Server, fetch, serving, verify_failure
 from test_interrupts import Interrupter
 
 from trusted_context import InsecureWarning, _live, explain, trusted_context
-from trusted_context.explanations import _explain
+from trusted_context.explanations import _explain, _notes
 
 _PASSWORD = "S3CRET"
 
@@ -166,6 +166,15 @@ def test_each_of_a_group_has_its_own(bad, block):
     assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
     leaving(block, raising(group))
     assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
+
+
+def test_a_group_of_groups_is_looked_at_in_bounded_time(block):
+    """Of a tree with billions of leaves the first few are looked at."""
+    group = RuntimeError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
+    for _ in range(10):
+        group = ExceptionGroup("x", [group] * 8)
+    assert leaving(block, raising(group)) is group
+    assert len(notes_of(next(_notes._members(group)))) == 1
 
 
 def test_a_task_group_gives_a_note_to_each_task(bad, block):

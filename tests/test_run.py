@@ -11,6 +11,8 @@ from commands import PYTHON, ended, start, trusted
 
 from trusted_context import __main__ as command
 
+posix = pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
+
 # What a program sees of how it was started. In a module of its own name, so that pickle has to find it.
 _PROBE = '''
 """The docstring."""
@@ -87,6 +89,26 @@ def test_standard_input_is_a_script_too(compare):
     assert "--help" in ours[1]
     assert 'File "<stdin>", line 2, in <module>' in ours[2]
     assert ours[2].splitlines()[-1] == plain[2].splitlines()[-1]
+
+
+@posix
+def test_a_working_directory_that_is_gone_is_no_hindrance(tmp_path):
+    """A script with an absolute path runs as it does without us."""
+    (tmp_path / "script.py").write_text("print('ran')")
+    (tmp_path / "gone").mkdir()
+    command = trusted("run", tmp_path / "script.py")
+    outcome = ended(start(["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *command], cwd=tmp_path / "gone"))
+    assert outcome == (0, "ran\n", "")
+
+
+@posix
+@pytest.mark.parametrize("program", ["script.py", "-"])
+def test_closed_streams_are_no_hindrance(program, tmp_path, ca_file):
+    """A service may start it without stdin and stderr, where there is no place for what is to be said either."""
+    (tmp_path / "script.py").write_text("print('ran')")
+    command = trusted("run", "--cafile", ca_file, "--insecure", "localhost", program)
+    outcome = ended(start(["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *command], cwd=tmp_path))
+    assert outcome == (0, "" if program == "-" else "ran\n", "")
 
 
 # Each ends in its own way; the lines are in each traceback.

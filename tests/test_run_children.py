@@ -105,7 +105,7 @@ import signal, sys, time
 def end(number, frame):
     print("got", number, flush=True)
     sys.exit(5)
-for number in {{signal.SIGINT, signal.SIGTERM, signal.SIGHUP}}:
+for number in {{signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}}:
     if signal.getsignal(number) is not signal.SIG_IGN:
         signal.signal(number, {handler})
     else:
@@ -116,7 +116,7 @@ time.sleep(20)
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGINT"])
 def test_a_signal_to_us_alone_reaches_the_command(name, run_child):
     """The child decides what comes of it; without a terminal Ctrl-C's signal can only have been sent to us."""
     number = getattr(signal, name)

@@ -273,6 +273,28 @@ def test_a_mistake_in_a_proxy_is_told_without_its_password(given, capsys):
     assert dict(os.environ) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--prox={}", "script.py"],
+        ["--proxy", "http://proxy.test", "{}"],
+        ["--", "{}"],
+        ["--cafile", "{}", "script.py"],
+        ["--insecure", "{}", "script.py"],
+        ["{}/script.py"],
+    ],
+    ids=str,
+)
+def test_an_address_in_the_wrong_place_is_told_without_its_password(arguments, tmp_path):
+    """Mistyped or misplaced, a proxy's user and password are repeated in no line, unencoded ones neither."""
+    (tmp_path / "script.py").write_text("print('never')")
+    address = "http://us3r:s3cr/3t@s3cr3t@proxy.test"
+    status, stdout, stderr = run(*(argument.format(address) for argument in arguments), cwd=tmp_path)
+    assert (status != 0, stdout) == (True, "")
+    assert "http://***@proxy.test" in stderr
+    assert "3" not in stderr.replace(str(tmp_path), "")
+
+
 @pytest.mark.parametrize("as_child", [False, True], ids=["script", "command"])
 def test_a_program_goes_through_the_proxy(as_child, server, ca_file, script):
     """With user and password; a host that NO_PROXY names is still reached directly."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ._redact import redact
 from .command import _check_command, _run_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 # Each module has add_parser(subparsers), and main(arguments), which returns the exit status.
 _COMMANDS = {"check": _check_command, "run": _run_command}
@@ -42,8 +43,15 @@ def main() -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose errors, which repeat what was typed, repeat no password of a mistyped ``--proxy``."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redact(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="trusted-context",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -53,14 +53,16 @@ class Certificate:
         self.der = der
         self._subject = info.get("subject", ())
         self._issuer = info.get("issuer", ())
-        self.full_subject = _full(info.get("subject", ()))
-        self.full_issuer = _full(info.get("issuer", ()))
-        self.subject = _short(info.get("subject", ()))
-        self.issuer = _short(info.get("issuer", ()))
+        self.full_subject = _full(self._subject)
+        self.full_issuer = _full(self._issuer)
+        self.subject = _short(self._subject)
+        self.issuer = _short(self._issuer)
         self.not_before = _seconds(info.get("notBefore"))
         self.not_after = _seconds(info.get("notAfter"))
-        self.names = tuple(printable(name) for _, name in info.get("subjectAltName", ()))
-        self.self_issued = bool(self._subject) and self._subject == self._issuer
+        self.names = tuple(
+            printable(name) for kind, name in info.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}
+        )
+        self.self_issued = bool(info) and self._subject == self._issuer  # which may both be empty
         self.locates_its_issuer = bool(info.get("caIssuers"))
 
     def names_as_issuer(self, other: Certificate) -> bool:

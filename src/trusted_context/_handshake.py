@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 from collections import deque
@@ -20,6 +21,8 @@ _ATTRIBUTE = "_trusted_context_presented"
 FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
 # The newest failures, by their text: some programs keep that of an error and throw the error away.
 _recent: deque[tuple[str, Presented]] = deque(maxlen=8)
+# A URL, or urllib3's name for a pool.
+_NAMES_A_HOST = re.compile(r"://|\bhost=")
 
 
 class Presented:
@@ -53,9 +56,14 @@ def presented(error: BaseException) -> Presented | None:
 
 
 def presented_with(text: str) -> Presented | None:
-    """What was presented with the newest failure whose message *text* repeats, where that is one host's alone."""
+    """What was presented with the newest failure whose message *text* repeats, where that is one host's alone.
+
+    OpenSSL's words are the same for every host: where the text names hosts, it is one of them or none.
+    """
     found = [kept for message, kept in reversed(_recent.copy()) if message in text]
-    found = [kept for kept in found if kept.host and kept.host in text] or found
+    named = [kept for kept in found if kept.host and kept.host in text]
+    if named or _NAMES_A_HOST.search(text):
+        found = named
     return found[0] if len({kept.host for kept in found}) == 1 else None
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 
-# The user information of a URL, or what stands in its place without one (RFC 3986, 3.2.1).
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@|^[^/@\s]+@")
+_WORD = re.compile(r"\S+")
+# What stands in place of a URL's user information where there is no scheme.
+_USERINFO = re.compile(r"^[^/\s]+@")
 _PROXY_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
 def redact(text: str) -> str:
     """*text*, with the user and password of a URL replaced."""
-    return _USERINFO.sub("***@", text)
+    return _USERINFO.sub("***@", _WORD.sub(lambda word: _redact_url(word[0]), text))
+
+
+def _redact_url(word: str) -> str:
+    # User information ends at the first slash (RFC 3986, 3.2), but people write / and @ unencoded into their passwords.
+    before, scheme, rest = word.partition("://")
+    _, at, after = rest.rpartition("@")
+    return f"{before}{scheme}***@{after}" if at else word
 
 
 def redact_proxy(text: str) -> str:

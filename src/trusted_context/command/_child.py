@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
 from .. import _environ
 
@@ -16,33 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as POSIX has it for env and nohup
-
 # The terminal sends these to its whole foreground group, and so to the child as well.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT")
-_TO_THIS_PROCESS = ("SIGTERM", "SIGHUP")
+_TO_THIS_PROCESS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
     """Run *command* with *environment* until it ends; return its exit status.
 
-    Where a signal ended it, the same one ends this process. A command that cannot be started gives 127 (there is none
-    of that name) or 126, and a line on stderr.
+    Where a signal ended it, the same one ends this process.
+
+    Raises:
+        OSError: it cannot be started.
     """
     with _Forwarding() as forwarding:
-        try:
-            # Ignored signals stay ignored, and open descriptors open, as if the child had been started without us.
-            child = subprocess.Popen(command, env=environment, executable=shutil.which(command[0]), close_fds=False)  # noqa: S603  # the user's own
-        except OSError as error:
-            sys.stderr.write(f"trusted-context run: {command[0]}: {_words(error)}\n")
-            return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
+        # Ignored signals stay ignored, and open descriptors open, as if the child had been started without us.
+        child = subprocess.Popen(command, env=environment, executable=shutil.which(command[0]), close_fds=False)  # noqa: S603  # the user's own
         forwarding.to(child)
         status = child.wait()
     return status if status >= 0 else _end_by(-status)
-
-
-def _words(error: OSError) -> str:
-    return "command not found" if isinstance(error, FileNotFoundError) else str(error.strerror)
 
 
 class _Forwarding:
@@ -67,7 +58,7 @@ class _Forwarding:
     def to(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
         while self._early:
-            child.send_signal(self._early.pop(0))
+            _send(child, self._early.pop(0))
 
     def _handlers(self) -> Iterator[tuple[int, Any]]:
         for names, handler in ((_FROM_TERMINAL, self._from_terminal), (_TO_THIS_PROCESS, self._forward)):
@@ -81,7 +72,12 @@ class _Forwarding:
         if self._child is None:
             self._early.append(number)
         else:
-            self._child.send_signal(number)
+            _send(self._child, number)
+
+
+def _send(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(PermissionError):  # sudo's is another user's, whom none but the terminal may tell
+        child.send_signal(number)
 
 
 def _in_foreground() -> bool:

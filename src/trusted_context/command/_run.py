@@ -36,10 +36,10 @@ def read_script(path: str) -> bytes:
     """The source; ``-`` is standard input.
 
     Raises:
-        OSError: it cannot be read; ``filename`` is the absolute path.
+        OSError: it cannot be read; ``filename`` is the absolute path, where there is one.
     """
     if path == "-":
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read() if sys.stdin is not None else b""
     with io.open_code(_absolute(path)) as file:
         return file.read()
 
@@ -96,8 +96,12 @@ _run_module_as_main: Callable[..., Any] = runpy._run_module_as_main  # type: ign
 
 
 def _absolute(path: str) -> str:
-    # As the interpreter does it: not normalised, but where the operating system's own way is to normalise.
-    return os.path.abspath(path) if os.name == "nt" else os.path.join(os.getcwd(), path)
+    # As the interpreter does it: not normalised, but where the operating system's own way is to normalise, and left as
+    # it is where the working directory is gone.
+    try:
+        return os.path.abspath(path) if os.name == "nt" else os.path.join(os.getcwd(), path)
+    except OSError:
+        return path
 
 
 def _replace_first_path(folder: str) -> None:

@@ -10,6 +10,7 @@ import warnings
 
 from .._block import TrustedContext, trusted_context
 from .._bundle import BundleError
+from .._redact import redact
 from .._trust import parse_host
 from ..explanations import _notes
 from . import _child, _run
@@ -37,6 +38,7 @@ examples:
 The exit status is the program's; 2 where the options are wrong, 126 or 127 where a command cannot be started."""
 
 _TAKE_A_VALUE = ("--cafile", "--insecure", "--proxy")
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as POSIX has it for env and nohup
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -134,7 +136,7 @@ def _read(script: str) -> bytes:
     try:
         return _run.read_script(script)
     except OSError as error:
-        _refuse(f"can't open file {error.filename!r}: {error.strerror}")
+        _refuse(f"can't open file {redact(error.filename)!r}: {error.strerror}")
 
 
 def _run_child(arguments: argparse.Namespace, command: list[str]) -> int:
@@ -152,7 +154,12 @@ def _run_child(arguments: argparse.Namespace, command: list[str]) -> int:
             "the operating system's store is no file that a child process could be given: name the CAs by --cafile "
             "without --system, or run a script.py or -m module, which verifies by the store in this process"
         )
-    return _child.run(command, environment)
+    try:
+        return _child.run(command, environment)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        _say(f"{redact(command[0])}: {'command not found' if missing else error.strerror}")
+        return _NOT_FOUND if missing else _NOT_EXECUTABLE
 
 
 def _enter_here(arguments: argparse.Namespace) -> TrustedContext:
@@ -226,12 +233,13 @@ def _set_proxy(url: str) -> None:
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        return f"{redact(str(error.filename))}: {error.strerror}"
     return str(error)
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"trusted-context run: {' '.join(message.splitlines())}\n")
+    if sys.stderr is not None:  # it is where whoever started us closed it
+        sys.stderr.write(f"trusted-context run: {' '.join(message.splitlines())}\n")
 
 
 def _refuse(message: str) -> NoReturn:

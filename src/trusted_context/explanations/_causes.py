@@ -32,7 +32,7 @@ def _untrusted(failure: Failure) -> Cause:
     top = failure.top
     if top is None:
         return _untrusted_unseen(failure)
-    product = product_of(failure.chain)
+    product = product_of(failure.path)
     if product:
         return _inspected(failure, top, product)
     namesake = next((anchor for anchor in failure.anchors if _is_namesake(top, anchor)), None)
@@ -138,10 +138,13 @@ def _self_signed(failure: Failure, leaf: Certificate) -> Cause:
 def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str | None = None) -> str:
     """How to trust the CA that *top* is, or names as its issuer."""
     known = _anchors.where_known(top, failure.trust)
+    # Of what is not sent the name alone can be compared, which anybody can give a CA.
+    has_it = "has this CA" if top.self_issued else "has a CA of that name"
     if known == "system":
-        return "trusted_context(system=True): the operating system's store has this CA"
+        both = '; where other hosts need your own, trusted_context("your-ca.crt", system=True)' if failure.trust else ""
+        return f"trusted_context(system=True): the operating system's store {has_it}{both}"
     if known == "certifi":
-        return "import certifi; trusted_context(certifi.where()): certifi's bundle has this CA"
+        return f"import certifi; trusted_context(certifi.where()): certifi's bundle {has_it}"
     name = f'"{top.issuer}"'
     what = f"{name} with the sha256 presented" if top.self_issued else name
     get = (

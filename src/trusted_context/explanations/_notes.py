@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from . import _walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ATTRIBUTE = "_trusted_context_explained"
 # Of a group: more than these no person reads.
@@ -15,17 +21,19 @@ def annotate(error: BaseException | None) -> None:
     if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
         return
     try:
-        for one in _members(error)[:_MOST_OF_A_GROUP]:
+        for one in islice(_members(error), _MOST_OF_A_GROUP):
             _annotate(one)
     except Exception:  # noqa: BLE001, S110  # whatever goes wrong here, the user's exception is what must be seen
         pass
 
 
-def _members(error: BaseException) -> list[BaseException]:
+def _members(error: BaseException) -> Iterator[BaseException]:
     """The exceptions of a group, each of which may tell of another host; else *error* alone."""
     if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [member for inner in error.exceptions[:_MOST_OF_A_GROUP] for member in _members(inner)]
+        yield error
+        return
+    for inner in error.exceptions:
+        yield from _members(inner)
 
 
 def _annotate(error: BaseException) -> None:

@@ -91,4 +91,4 @@ def _tells(error: BaseException, *, by_a_client: bool) -> bool:
 def is_proxys_407(error: BaseException) -> bool:
     """Whether an HTTP client's error has that status: urllib's as its code, aiohttp's as its status."""
     held = attributes(error)
-    return 407 in (held.get("code"), held.get("status"))
+    return any(isinstance(status, int) and status == 407 for status in (held.get("code"), held.get("status")))
