@@ -372,3 +372,16 @@ def test_a_request_that_waited_follows_the_next_block_with_its_body(library, kee
                 assert waiting.result(20).content == BODY
         assert keeper.accepted == 2
         assert "connection.connect_tcp.started" in steps
+
+
+def test_what_other_code_sends_in_a_thread_of_its_own_follows_the_caller(server, ca_file, monkeypatch):
+    """A local block governs what a patch from before it hands to another thread, and it is not tried for ever."""
+    original = httpx.HTTPTransport.handle_request
+    with ThreadPoolExecutor(1) as pool:
+
+        def send(transport, request):
+            return pool.submit(original, transport, request).result(20)
+
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", send)
+        with httpx.Client(timeout=20) as made, trusted_context(ca_file, local=True):
+            assert made.get(server.url).content == BODY
