@@ -3,6 +3,7 @@
 import gc
 import socket
 import threading
+import time
 import types
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,14 @@ def fetch(url, library=httpx, **settings):
     """What the URL holds, through a client made with *settings* and closed at once."""
     with library.Client(timeout=20, **settings) as made:
         return made.get(url).content
+
+
+def soon(condition):
+    """Wait until the condition holds."""
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
 
 
 def beside(transport):
@@ -185,7 +194,7 @@ def test_a_blocks_pool_has_the_transports_own_settings(library, server, ca_file)
     with library.HTTPTransport(**given) as transport, trusted_context(ca_file):
         assert transport.handle_request(library.Request("GET", server.url)).read() == BODY
         (ours,) = beside(transport)
-        kept = {"_ssl_context", "_connections", "_requests", "_optional_thread_lock", "close"}
+        kept = {"_ssl_context", "_connections", "_requests", "_optional_thread_lock", "close", "handle_request"}
         for name in (vars(transport._pool).keys() | vars(ours).keys()) - kept:
             assert vars(ours)[name] is vars(transport._pool)[name], name
         assert (ours._max_connections, ours._retries, ours._local_address) == (3, 4, "127.0.0.1")
@@ -322,3 +331,57 @@ def test_a_client_closed_while_another_thread_reads_ends_that(keeper, ca_file):
         silence.set()
         reading.join(20)
     assert len(seen) == 1
+
+
+# --- waiting
+
+
+@silent
+@by_library
+@pytest.mark.parametrize("kept", [1, 0], ids=["kept", "new"])
+def test_a_request_that_waited_until_the_block_had_ended_is_ordinary(kept, library, keeper, held):
+    """Handed a kept connection of the block's, or a free place for a new one, it takes what governs then: nothing."""
+    limits = library.Limits(max_connections=1, max_keepalive_connections=kept)
+    with library.Client(limits=limits, timeout=20) as made, ThreadPoolExecutor(1) as pool:
+        block = trusted_context(insecure=True).start()
+        with made.stream("GET", keeper.url + "held") as response:
+            waiting = pool.submit(fails, made.get, keeper.url)
+            soon(lambda: any(request.is_queued() for own in beside(made._transport) for request in own._requests))
+            block.stop()
+            held.set()
+            assert response.read() == BODY * 2
+        assert waiting.result(20)
+    assert keeper.requests == ["GET /held"]
+
+
+@silent
+@by_library
+def test_a_request_that_waited_follows_the_next_block_with_its_body(library, keeper, held, ca_file):
+    """One that waits while a block ends and another begins is sent, whole, by the one that governs then."""
+    limits, steps = library.Limits(max_connections=1), []
+    with library.Client(limits=limits, timeout=20) as made, ThreadPoolExecutor(1) as pool:
+        block = trusted_context(ca_file).start()
+        with made.stream("GET", keeper.url + "held") as response:
+            trace = {"trace": lambda step, _info: steps.append(step)}
+            waiting = pool.submit(made.post, keeper.url, content=iter([b"a ", b"body"]), extensions=trace)
+            soon(lambda: any(request.is_queued() for own in beside(made._transport) for request in own._requests))
+            block.stop()
+            with trusted_context(ca_file, insecure=["elsewhere.test"]):
+                held.set()
+                assert response.read() == BODY * 2
+                assert waiting.result(20).content == BODY
+        assert keeper.accepted == 2
+        assert "connection.connect_tcp.started" in steps
+
+
+def test_what_other_code_sends_in_a_thread_of_its_own_follows_the_caller(server, ca_file, monkeypatch):
+    """A local block governs what a patch from before it hands to another thread, and it is not tried for ever."""
+    original = httpx.HTTPTransport.handle_request
+    with ThreadPoolExecutor(1) as pool:
+
+        def send(transport, request):
+            return pool.submit(original, transport, request).result(20)
+
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", send)
+        with httpx.Client(timeout=20) as made, trusted_context(ca_file, local=True):
+            assert made.get(server.url).content == BODY

@@ -163,6 +163,34 @@ async def test_an_answer_that_outlives_block_and_client_scope_is_read_to_its_end
     assert ours.connections == []
 
 
+@pytest.mark.filterwarnings("ignore::trusted_context.InsecureWarning")
+@pytest.mark.parametrize("kept", [1, 0], ids=["kept", "new"])
+@by_library
+@under("asyncio", "trio")
+async def test_a_request_that_waited_until_the_block_had_ended_is_ordinary(kept, library, keeper, held):
+    """A task that waited in a full pool of an insecure block is verified again once it is served after that."""
+    limits = library.Limits(max_connections=1, max_keepalive_connections=kept)
+    seen = []
+
+    async def wait(made):
+        seen.append(await outcome(made, keeper.url))
+
+    async with library.AsyncClient(limits=limits, timeout=20) as made, anyio.create_task_group() as group:
+        block = trusted_context(insecure=True).start()
+        async with made.stream("GET", keeper.url + "held") as answer:
+            group.start_soon(wait, made)
+            while not any(request.is_queued() for own in beside(made) for request in own._requests):
+                await anyio.sleep(0.005)
+            block.stop()
+            held.set()
+            assert await answer.aread() == 2 * BODY
+        with anyio.fail_after(20):
+            while not seen:
+                await anyio.sleep(0.005)
+    assert seen == ["refused"]
+    assert keeper.requests == ["GET /held"]
+
+
 @by_library
 @under("asyncio", "trio")
 async def test_aclose_closes_the_blocks_pools_even_when_cancelled(library, keeper, ca_file):

@@ -158,6 +158,34 @@ def test_what_is_no_context_of_pythons_was_chosen(server, ca_file):
         fails(made.get, server.url)
 
 
+def test_a_default_that_was_given_another_ca_by_hand_was_chosen(server, ca_file, other_file):
+    """CAs that were added to the context of a transport are its user's pin, also where it was made inside."""
+    with trusted_context(ca_file), httpx.Client(timeout=20) as made:
+        assert made.get(server.url).content == BODY
+        made._transport._pool._ssl_context.load_verify_locations(other_file)
+        fails(made.get, server.url)
+
+
+@by_library
+@by_moment
+def test_what_other_code_makes_in_the_librarys_place_was_chosen(moment, library, server, given, monkeypatch):
+    """A function that was put in the place of the library's own, to pin every client, does so inside as well."""
+    module = sys.modules[f"{library.__name__}._transports.default"]
+    original = module.create_ssl_context
+
+    def create(*, verify=True, **settings):
+        pin = ssl.create_default_context(cafile=given.other_file) if verify is True else verify
+        return original(verify=pin, **settings)
+
+    monkeypatch.setattr(module, "create_ssl_context", create)
+    before = library.Client(timeout=20)
+    with trusted_context(given.ca_file):
+        made = before if moment == "before" else library.Client(timeout=20)
+        fails(made.get, server.url)
+    for each in {before, made}:
+        each.close()
+
+
 def test_a_subset_of_what_is_trusted_by_default_was_chosen(ca, other_ca, tmp_path, given):
     """A context with some of the environment's CAs, or none, or a subclass with all of them, is a choice."""
     both = tmp_path / "both.pem"

@@ -247,6 +247,41 @@ def test_a_finder_that_other_code_adds_inside_stays(run):
     """)
 
 
+def test_the_list_of_finders_is_the_object_it_was(run):
+    """What holds sys.meta_path itself holds the one in force after a block too, with what was changed meanwhile."""
+    run("""
+        class Finder:
+            find_spec = staticmethod(lambda *_: None)
+
+        before, finders = sys.meta_path, sys.meta_path[:]
+        with trusted_context(cafile):
+            pass
+        assert sys.meta_path is before and before == finders
+        with trusted_context(cafile):
+            sys.meta_path.append(Finder())
+            added = sys.meta_path[-1]
+        assert sys.meta_path is before and before == [*finders, added]
+        with trusted_context(cafile):
+            sys.meta_path = [*sys.meta_path, added]
+        assert sys.meta_path == [*finders, added, added]
+    """)
+
+
+def test_an_import_goes_on_while_a_block_ends(run):
+    """An import that has come to the last finders asks every one of them, though ours is taken away meanwhile."""
+    run("""
+        class Finder:
+            def find_spec(self, name, path, target=None):
+                if name == "colorsys":
+                    block.stop()  # in the place of another thread, that does it between two finders
+
+        sys.meta_path.insert(len(sys.meta_path) - 1, Finder())
+        block = trusted_context(cafile).start()
+        import colorsys
+        assert is_clean()
+    """)
+
+
 def test_two_finders_that_ask_each_other_come_to_an_end():
     """Another finder that walks sys.meta_path, such as a second copy of this package, asks us only once in a search."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from typing import Any
 
-# Whether a context is nobody's choice, as it was told when it was made, with its settings then.
+# Whether a context is nobody's choice, as it was told when it was made, with its looks then.
 _told: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
 # The same, as its looks said, with what these were.
 _seen: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
@@ -32,7 +32,7 @@ def tell(context: ssl.SSLContext, *, default: bool) -> None:
     """Remember whether *context* is nobody's choice."""
     if _is_known_kind(context):
         with lock:
-            _told[context] = _settings(context), default
+            _told[context] = _looks(context), default
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
@@ -42,9 +42,11 @@ def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     if not _is_known_kind(context):
         return False
     told = _told.get(context)
-    if told is not None:
-        return told[1] and told[0] == _settings(context)
+    if told is not None and not told[1]:
+        return False
     looks = _looks(context)
+    if told is not None and told[0] == looks:
+        return True
     seen = _seen.get(context)
     if seen is None or seen[0] != looks:
         default = any(made.equals(context) for made in _defaults(library))
@@ -59,6 +61,10 @@ def make_create_ssl_context(original: Callable[..., ssl.SSLContext], library: st
 
     @functools.wraps(original)
     def create_ssl_context(**given: Any) -> ssl.SSLContext:
+        # Where other code has put a function of its own, what that makes is its choice, unless its looks say otherwise.
+        is_the_librarys = original is sys.modules[f"{library}._config"].create_ssl_context
+        if not is_the_librarys:
+            return original(**given)
         cert = given.get("cert")
         if given.get("verify", True) is True:
             context = _make_default(original, library, given)

@@ -26,7 +26,7 @@ def meet(modules: dict[str, Meet]) -> None:
     """Call each function with its module: now where that is imported, else as soon as it is. The lock is held."""
     _wanted.update(modules)
     if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
+        _stand_in()
     for name, met in modules.items():
         module = sys.modules.get(name)
         # One that another thread is importing just now is met at its end, by that thread or at the next entering.
@@ -39,7 +39,39 @@ def forget(modules: Iterable[str]) -> None:
     for name in modules:
         _wanted.pop(name, None)
     if not _wanted and _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)
+        _step_back()
+
+
+# The list that was ``sys.meta_path``, the one that stands in for it, and what that held when it was made.
+_lists: tuple[list[Any], list[Any], list[Any]] | None = None
+
+
+def _stand_in() -> None:
+    """Put our finder first, in another list.
+
+    An import goes through the list itself: taken out of that, our finder would make one in another thread pass over
+    the finder that follows, the last of which finds all that is in files.
+    """
+    global _lists
+    before = sys.meta_path
+    ours = [_finder, *before]
+    _lists = before, ours, ours[:]
+    sys.meta_path = ours
+
+
+def _step_back() -> None:
+    """Take our finder away: the list from before is back, with what other code has changed since."""
+    global _lists
+    now = sys.meta_path
+    others = [finder for finder in now if finder is not _finder]
+    if _lists is None or now is not _lists[1]:  # other code put a list of its own there
+        sys.meta_path = others
+        return
+    before, _, made = _lists
+    if now != made:
+        before[:] = others
+    sys.meta_path = before
+    _lists = None
 
 
 # Libraries, by name and version, that a warning has said are not covered.

@@ -69,7 +69,9 @@ def meet_transports(module: ModuleType) -> None:
 def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def handle_request(self: Any, request: Any) -> Any:
-        return _bind(original, _governed(self, request, kind, library))(request)
+        while True:
+            with contextlib.suppress(_EndedError):
+                return _bind(original, _governed(self, request, kind, library))(request)
 
     return handle_request
 
@@ -77,7 +79,9 @@ def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..
 def _make_handle_async_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: Any) -> Any:
-        return await _bind(original, _governed(self, request, kind, library))(request)
+        while True:
+            with contextlib.suppress(_EndedError):
+                return await _bind(original, _governed(self, request, kind, library))(request)
 
     return handle_async_request
 
@@ -142,7 +146,11 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
             kind = _Kind((library, True, False))
             changed["proxy_ssl_context"] = _context(trust, kind, proxy.host.decode("ascii"), proxy.port or 443)
         with lock:
-            ours = beside.pools.get(key) or beside.pools.setdefault(key, _like(pool, changed))
+            ours = beside.pools.get(key)
+            if ours is None:
+                ours = _like(pool, changed)
+                _guard(ours, trust)
+                beside.pools[key] = ours
     return ours
 
 
@@ -172,6 +180,66 @@ def _like(pool: Any, changed: dict[str, ssl.SSLContext]) -> Any:
     if hasattr(pool, "_proxy_auth"):  # a SOCKS proxy's, which has no headers
         settings["proxy_auth"] = pool._proxy_auth
     return kind(**settings | changed)
+
+
+class _EndedError(Exception):
+    """The block ended while a request waited for its turn."""
+
+
+def _guard(pool: Any, trust: Trust) -> None:
+    """Have *pool*, one of a block's, send no request that waited in it until no block of that trust was live."""
+    name = "handle_async_request" if hasattr(pool, "aclose") else "handle_request"
+    make = _make_async_turn if hasattr(pool, "aclose") else _make_turn
+    held = weakref.ref(pool)
+
+    def handle(request: Any) -> Any:
+        pool = held()
+        extensions = request.extensions
+        request.extensions = {**extensions, "trace": make(trust, extensions.get("trace"))}
+        return _bind(getattr(type(pool), name), pool)(request)
+
+    setattr(pool, name, handle)
+
+
+def _make_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., None]:
+    """What httpcore tells of a request's way, by its extension ``trace``: the first of it, that its turn has come."""
+    check = _make_check(trust)
+
+    def trace(event: str, info: Any) -> None:
+        check(event)
+        if told is not None:
+            told(event, info)
+
+    return trace
+
+
+def _make_async_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., Any]:
+    check = _make_check(trust)
+
+    async def trace(event: str, info: Any) -> None:
+        check(event)
+        if told is not None:
+            await told(event, info)
+
+    return trace
+
+
+# Where nothing was sent yet and no socket is open that an error would leave behind.
+_CONNECTS = (".connect_tcp.started", ".connect_unix_socket.started")
+
+
+def _make_check(trust: Trust) -> Callable[[str], None]:
+    begun = False
+
+    def check(event: str) -> None:
+        nonlocal begun
+        if not begun or event.endswith(_CONNECTS):
+            begun = True
+            # Not whether one governs here: other code may send in a thread of its own what a local block governs.
+            if not any(entry.trust == trust for entry in _live.all_live()):
+                raise _EndedError
+
+    return check
 
 
 def _beside(pool: Any) -> _Beside:
