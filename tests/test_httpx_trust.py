@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import certifi
 import pytest
 import trustme
-import truststore
 from material import hashed_name
-from servers import BODY, Server, asking_for_certificates, fails, serving, verify_failure, write_ca
+from servers import BODY, Server, asking_for_certificates, fails, serving, write_ca
 
-from trusted_context import _stores, trusted_context
+from trusted_context import trusted_context
 from trusted_context.clients import _folders, _httpx_defaults
 
 httpx = pytest.importorskip("httpx")
@@ -314,93 +313,3 @@ def test_a_pin_that_equals_the_exported_file_is_a_pin(ca, server, ca_file, other
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     with trusted_context(ca_file, export=True), trusted_context(other_file):
         assert fetch(server.url, verify=ssl.create_default_context(cafile=ca_file)) == BODY
-
-
-# --- the operating system's own verification, and truststore
-
-
-@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
-@by_library
-def test_where_the_system_verifies_each_connection_has_a_context_of_its_own(
-    library, ca, ca_file, other_file, monkeypatch
-):
-    """As on Windows and macOS: no handshake waits for another's, and connections are kept in one pool as ever."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
-    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
-
-    def context_of(response):
-        return response.extensions["network_stream"].get_extra_info("ssl_object").context
-
-    make_server = pytest.importorskip("http2").make_server
-    with serving(make_server(ca.issue_cert("localhost", "127.0.0.1"))) as running:
-        at_127 = running.url.replace("localhost", "127.0.0.1")
-        with library.Client(timeout=20, http2=True) as made:
-            with trusted_context(ca_file, system=True):
-                contexts = [context_of(made.get(url)) for url in (running.url, at_127, running.url)]
-                assert contexts[0] is contexts[2] is not contexts[1]
-                assert running.agreed == ["h2", "h2"]
-                assert len(vars(made._transport._pool)["close"].pools) == 1
-            with trusted_context(system=True):
-                fails(made.get, running.url)
-
-
-@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
-def test_where_the_system_verifies_asynchronous_clients_are_covered(ca, ca_file, other_file, monkeypatch):
-    """As on Windows and macOS, under asyncio and trio."""
-    anyio = pytest.importorskip("anyio")
-    pytest.importorskip("trio")
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
-    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
-
-    async def use():
-        async with httpx.AsyncClient(timeout=20) as made:
-            with trusted_context(ca_file, system=True):
-                assert (await made.get(running.url)).content == BODY
-            with trusted_context(system=True), pytest.raises(httpx.ConnectError) as caught:
-                await made.get(running.url)
-            assert verify_failure(caught.value)
-
-    with serving(Server(ca.issue_cert("localhost"))) as running:
-        for backend in ("asyncio", "trio"):
-            anyio.run(use, backend=backend)
-
-
-def test_a_plain_context_of_truststores_is_a_default_where_the_library_makes_it(ca_file, monkeypatch):
-    """As for httpx2 on Windows and macOS, whose default is one; with a CA of its own, or elsewhere, it was chosen."""
-    import httpcore2
-
-    def make():
-        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    assert not _httpx_defaults.is_default(make(), "httpx2")
-    _httpx_defaults._made.cache_clear()
-    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: make())
-    try:
-        assert _httpx_defaults.is_default(make(), "httpx2")
-        own = make()
-        own.load_verify_locations(ca_file)
-        assert not _httpx_defaults.is_default(own, "httpx2")
-        assert not _httpx_defaults.is_default(make(), "httpx")
-    finally:
-        _httpx_defaults._made.cache_clear()
-
-
-@by_library
-@pytest.mark.parametrize("moment", ["before", "inside", "after"])
-def test_with_truststore_injected_cafile_stays_exclusive(moment, library, server, public_server, ca_file):
-    """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, and nothing recurses."""
-    try:
-        if moment == "before":
-            truststore.inject_into_ssl()
-        with trusted_context(ca_file):
-            if moment == "inside":
-                truststore.inject_into_ssl()
-            assert fetch(server.url, library) == BODY
-            fails(fetch, public_server.url, library)
-            with library.Client(timeout=20) as made:
-                assert made.get(server.url).content == BODY
-        if moment == "after":
-            truststore.inject_into_ssl()
-        fails(fetch, server.url, library)
-    finally:
-        truststore.extract_from_ssl()
