@@ -4,7 +4,7 @@ import os
 
 import pytest
 from checking import flat, run_line, small_machine
-from servers import BODY
+from servers import BODY, write_ca
 
 from trusted_context import BundleError, check
 
@@ -25,6 +25,15 @@ def test_the_cafile_may_be_anything_that_a_block_takes(server, ca, other_ca, ca_
     assert run_line(several, server.url) == BODY
     assert check(server.url, ca.cert_pem.bytes()).line == "with trusted_context(cafile=cafile):"
     assert check(server.url, other_ca.cert_pem.bytes()).line is None
+
+
+def test_the_line_of_many_files_is_whole(server, ca, tmp_path):
+    """However long it is: what is cut short cannot be pasted."""
+    folder = tmp_path / ("long" * 50)
+    folder.mkdir()
+    report = check(server.url, [write_ca(ca, folder / f"{number}.pem") for number in range(20)])
+    assert len(report.line) > 4000
+    assert run_line(report, server.url) == BODY
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs /dev/fd")

@@ -299,6 +299,18 @@ def test_a_proxy_s_password_is_shown_nowhere_however_it_is_written(value, server
     assert_harmless(report)
 
 
+@pytest.mark.parametrize("value", [f"http://user:{SECRET}@host/ca.pem", f"user:{SECRET}@host/ca.pem",
+                                   f"https://user:a/{SECRET}@host"])  # fmt: skip
+@pytest.mark.parametrize("variable", ["CURL_CA_BUNDLE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "no_proxy"])
+def test_a_password_in_any_other_variable_is_shown_nowhere(variable, value, server, ca_file, monkeypatch):
+    """Neither where it is repeated, nor in the line of code that would go by it."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+    monkeypatch.setenv(variable, value)
+    report = check(server.url)
+    assert report.works
+    assert_harmless(report)
+
+
 def test_markup_in_what_the_machine_is_set_up_to(server, monkeypatch):
     """A variable, a path, a proxy's exceptions: anything may hold anything."""
     ill = (SCRIPT + CONTROL).replace("\0", "")

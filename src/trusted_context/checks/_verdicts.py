@@ -63,7 +63,7 @@ class Verdict:
         found = {
             "trust": self.candidate.name,
             "title": self.candidate.title,
-            "line": self.candidate.line,
+            "line": self.candidate.line if self.candidate.trust else None,
             "works": self.outcome.works if self.outcome else False,
             "code": self.outcome and self.outcome.code,
             "message": self.outcome.message if self.outcome else self.candidate.problem,
