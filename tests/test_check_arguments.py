@@ -113,6 +113,15 @@ def test_a_timeout_of_another_type(timeout):
         check("localhost", timeout=timeout)
 
 
+def test_a_key_log_that_cannot_be_written_is_named(server, ca_file, tmp_path, monkeypatch):
+    """At it every client stops, with words that name a file which nobody asked for: here they name the variable."""
+    monkeypatch.setenv("SSLKEYLOGFILE", os.path.join(tmp_path, "gone", "keys"))
+    for cafile in (None, ca_file):
+        with pytest.raises(FileNotFoundError, match="SSLKEYLOGFILE") as raised:
+            check(server.url, cafile)
+        assert raised.value.filename == os.environ["SSLKEYLOGFILE"]
+
+
 def test_a_cafile_that_is_none_raises_as_a_block_does(tmp_path):
     """A missing file, and one without a certificate."""
     with pytest.raises(FileNotFoundError):
