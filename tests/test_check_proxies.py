@@ -116,6 +116,18 @@ def test_a_proxy_over_tls(server, ca, ca_file, monkeypatch):
     assert "spoken to in TLS, and verified by cafile=" in flat(report)
 
 
+def test_a_proxy_over_tls_that_another_ca_signed(server, ca_file, other_ca, other_file, monkeypatch):
+    """The line trusts the proxy and the server; what trusts one of them alone is no cure."""
+    with serving(ConnectProxy(certificate=other_ca.issue_cert("localhost"))) as secure:
+        monkeypatch.setenv("https_proxy", secure.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other_file))
+        report = check(server.url, ca_file)
+        assert (report.line, report.cause) == (None, "proxy-untrusted")
+        assert "the proxy: unable to get local issuer certificate" in flat(report)
+        assert "give the CA certificates of both" in flat(report)
+        assert check(server.url, [ca_file, other_file]).line
+
+
 def test_no_proxy(proxy, server, ca_file, monkeypatch):
     """A host that is excepted is reached directly, and that is told."""
     monkeypatch.setenv("https_proxy", proxy.url)

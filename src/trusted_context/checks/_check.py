@@ -153,7 +153,7 @@ class _Check:
         if probe.proxy:
             self._step("proxy", "passed", f"opened a tunnel to {authority(self._host, self._port)}")
         self._note(agreed)
-        court = Court(probe, proxy_trust)
+        court = Court(probe)
         for candidate in candidates:
             self._tell(f"who is believed: {candidate.title}")
             self._verdicts.append(court.judge(candidate))
