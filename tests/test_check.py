@@ -24,9 +24,7 @@ _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 

@@ -26,9 +26,7 @@ CONTROL = "\x1b]0;owned\x07\x1b[2J\r\n\u202egnp.exe\u0000"
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 

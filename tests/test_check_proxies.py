@@ -14,9 +14,7 @@ from trusted_context import check
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 
