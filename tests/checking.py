@@ -36,7 +36,8 @@ class Machine(NamedTuple):
 
 @contextlib.contextmanager
 def small_machine(folder):
-    """A machine whose stores are read in no time."""
+    """A machine whose stores, in that new folder, are read in no time."""
+    folder.mkdir()
     system = write_ca(trustme.CA(organization_name="Everybody"), folder / "system.pem")
     other = write_ca(trustme.CA(organization_name="Everybody"), folder / "certifi.pem")
     paths = types.SimpleNamespace(openssl_cafile=str(system), openssl_capath=str(folder / "none"))

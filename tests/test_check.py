@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from bad_certificates import CASES, serving_bad
+from bad_certificates import CASES
 from checking import flat, run_line, small_machine, steps, verdicts
 from material import make_ca, make_server
 from servers import BODY, Server, serving, write_ca
@@ -24,22 +24,14 @@ _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
-
-
-@pytest.fixture(scope="session")
-def bad(tmp_path_factory):
-    """The server with a port for each way to fail."""
-    with serving_bad(tmp_path_factory.mktemp("bad")) as running:
-        yield running
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.cause not in (None, "strict")])
 def test_each_failure_is_told_apart(bad, name):
     """The cause is the one that an exception's explanation names, nothing is verified, and no request is sent."""
+    before = bad[name].received
     report = check(bad[name].url, bad[name].cafile, timeout=0.6 if name == "stalled" else 10)
     # Asked for a client certificate, a client of TLS 1.2 sees a failed handshake; a check saw the request before it.
     expected = {"client-cert-missing-1-2": "client-certificate", "legacy-renegotiation": "old-renegotiation"}
@@ -47,7 +39,7 @@ def test_each_failure_is_told_apart(bad, name):
     # A common name is enough for OpenSSL and so for urllib, though not for urllib3.
     assert report.works == (name in ("client-cert-missing", "common-name-only"))
     assert (report.line is not None) == report.works
-    assert bad[name].received == 0
+    assert bad[name].received == before
     last = str(report).splitlines()[-1]
     assert last == report.line or last.startswith(("     next", "       sha256", " " * 18))
 
@@ -113,6 +105,18 @@ def test_a_weaker_variable_that_is_right(server, ca_file, other_file, monkeypatc
     monkeypatch.setenv("CURL_CA_BUNDLE", str(ca_file))
     report = check(server.url)
     assert report.line == f"with trusted_context(cafile={str(ca_file)!r}):"
+    assert run_line(report, server.url) == BODY
+
+
+def test_a_folder_that_is_gone_is_no_part_of_the_line(server, ca, other_file, tmp_path, monkeypatch):
+    """SSL_CERT_DIR is a list, in which a missing folder is passed over; given as cafile it would be an error."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_ca(ca, folder / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other_file))
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join([str(tmp_path / "gone"), str(folder), ""]))
+    report = check(server.url)
+    assert report.line == f"with trusted_context(cafile={str(folder)!r}):"
     assert run_line(report, server.url) == BODY
 
 
@@ -228,6 +232,14 @@ def test_a_host_with_several_addresses(server, ca_file, monkeypatch):
     assert check(server.url, ca_file).works
 
 
+def test_an_address_of_a_family_that_this_machine_has_not(server, ca_file, monkeypatch):
+    """It is passed over for the next. (The name server is a double, and says so of a machine without IPv6.)"""
+    unknown, known = ((family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.server_port))
+                      for family in (9999, socket.AF_INET))  # fmt: skip
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: [unknown, known])
+    assert check(server.url, ca_file).works
+
+
 def test_a_name_that_does_not_exist():
     """It is not reached, and a browser's proxy is hinted at."""
     report = check("https://name.invalid/", timeout=10)
@@ -247,12 +259,13 @@ def test_strictness_is_tried_where_the_rest_works(tmp_path):
     assert "strictness refuses it: Basic Constraints of CA cert not marked critical" in flat(report)
 
 
-def test_equal_trust_is_tried_once(server, ca_file, monkeypatch):
+def test_equal_trust_is_tried_once(ca, ca_file, monkeypatch):
     """The variable and the argument name one file: looking, that file, strictly, and two stores are five handshakes."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
-    before = server.accepted
-    assert check(server.url, ca_file).works
-    assert server.accepted - before == 1 + 5  # and the first connection, that only sees whether there is one
+    # A server of its own: another may still have to accept what an interrupted test has left behind.
+    with serving(Server(ca.issue_cert("localhost"))) as server:
+        assert check(server.url, ca_file).works
+        assert server.accepted == 1 + 5  # and the first connection, that only sees whether there is one
 
 
 def test_a_native_store(server, ca, ca_file, machine):

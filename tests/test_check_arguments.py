@@ -4,7 +4,7 @@ import os
 
 import pytest
 from checking import flat, run_line, small_machine
-from servers import BODY
+from servers import BODY, write_ca
 
 from trusted_context import BundleError, check
 
@@ -12,9 +12,7 @@ from trusted_context import BundleError, check
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 
@@ -25,6 +23,15 @@ def test_the_cafile_may_be_anything_that_a_block_takes(server, ca, other_ca, ca_
     assert run_line(several, server.url) == BODY
     assert check(server.url, ca.cert_pem.bytes()).line == "with trusted_context(cafile=cafile):"
     assert check(server.url, other_ca.cert_pem.bytes()).line is None
+
+
+def test_the_line_of_many_files_is_whole(server, ca, tmp_path):
+    """However long it is: what is cut short cannot be pasted."""
+    folder = tmp_path / ("long" * 50)
+    folder.mkdir()
+    report = check(server.url, [write_ca(ca, folder / f"{number}.pem") for number in range(20)])
+    assert len(report.line) > 4000
+    assert run_line(report, server.url) == BODY
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs /dev/fd")
@@ -102,6 +109,15 @@ def test_a_timeout_of_another_type(timeout):
     """Only a number is a time."""
     with pytest.raises(TypeError, match="number of seconds"):
         check("localhost", timeout=timeout)
+
+
+def test_a_key_log_that_cannot_be_written_is_named(server, ca_file, tmp_path, monkeypatch):
+    """At it every client stops, with words that name a file which nobody asked for: here they name the variable."""
+    monkeypatch.setenv("SSLKEYLOGFILE", os.path.join(tmp_path, "gone", "keys"))
+    for cafile in (None, ca_file):
+        with pytest.raises(FileNotFoundError, match="SSLKEYLOGFILE") as raised:
+            check(server.url, cafile)
+        assert raised.value.filename == os.environ["SSLKEYLOGFILE"]
 
 
 def test_a_cafile_that_is_none_raises_as_a_block_does(tmp_path):

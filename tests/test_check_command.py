@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from bad_certificates import issue, serving_bad
+from bad_certificates import issue
 from checking import COMMAND, SECRET, run_in_terminal, small_machine
 from servers import ConnectProxy, Server, serving
 
@@ -23,17 +23,8 @@ ESCAPE = "\x1b"
 @pytest.fixture
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
-
-
-@pytest.fixture(scope="module")
-def bad(tmp_path_factory):
-    """The server with a port for each way to fail."""
-    with serving_bad(tmp_path_factory.mktemp("bad")) as running:
-        yield running
 
 
 def run(*arguments):

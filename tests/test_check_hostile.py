@@ -26,9 +26,7 @@ CONTROL = "\x1b]0;owned\x07\x1b[2J\r\n\u202egnp.exe\u0000"
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 
@@ -296,6 +294,18 @@ def test_a_proxy_s_password_is_shown_nowhere_however_it_is_written(value, server
     monkeypatch.setenv("https_proxy", value)
     report = check(server.url, timeout=3)
     assert not report.works or report.as_dict()["proxy"]["problem"]
+    assert_harmless(report)
+
+
+@pytest.mark.parametrize("value", [f"http://user:{SECRET}@host/ca.pem", f"user:{SECRET}@host/ca.pem",
+                                   f"https://user:a/{SECRET}@host"])  # fmt: skip
+@pytest.mark.parametrize("variable", ["CURL_CA_BUNDLE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "no_proxy"])
+def test_a_password_in_any_other_variable_is_shown_nowhere(variable, value, server, ca_file, monkeypatch):
+    """Neither where it is repeated, nor in the line of code that would go by it."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+    monkeypatch.setenv(variable, value)
+    report = check(server.url)
+    assert report.works
     assert_harmless(report)
 
 

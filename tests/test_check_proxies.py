@@ -14,9 +14,7 @@ from trusted_context import check
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
     """A machine whose stores know none of the tests' CAs."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    with small_machine(folder) as machine:
+    with small_machine(tmp_path / "machine") as machine:
         yield machine
 
 
@@ -114,6 +112,18 @@ def test_a_proxy_over_tls(server, ca, ca_file, monkeypatch):
     assert report.works
     assert "urllib (torchvision, ...) cannot" in flat(report)
     assert "spoken to in TLS, and verified by cafile=" in flat(report)
+
+
+def test_a_proxy_over_tls_that_another_ca_signed(server, ca_file, other_ca, other_file, monkeypatch):
+    """The line trusts the proxy and the server; what trusts one of them alone is no cure."""
+    with serving(ConnectProxy(certificate=other_ca.issue_cert("localhost"))) as secure:
+        monkeypatch.setenv("https_proxy", secure.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other_file))
+        report = check(server.url, ca_file)
+        assert (report.line, report.cause) == (None, "proxy-untrusted")
+        assert "the proxy: unable to get local issuer certificate" in flat(report)
+        assert "give the CA certificates of both" in flat(report)
+        assert check(server.url, [ca_file, other_file]).line
 
 
 def test_no_proxy(proxy, server, ca_file, monkeypatch):

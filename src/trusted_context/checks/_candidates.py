@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from .. import _bundle, _environ, _resolved
-from .._redact import redact
 from .._trust import Trust
 from . import _surroundings
 
@@ -97,7 +96,7 @@ def _from_environment() -> Iterator[Candidate]:
         problem, source = _surroundings.environment_store(names)
         yield Candidate(
             "environment",
-            " and ".join(f"{name}={redact(value)}" for name, value in values.items()),
+            " and ".join(f"{name}={_surroundings.redact_bundle(value)}" for name, value in values.items()),
             "" if first else f"cafile={_as_argument(list(_paths(values)))}",
             source=source,
             problem=problem,
@@ -107,7 +106,11 @@ def _from_environment() -> Iterator[Candidate]:
 
 def _paths(values: dict[str, str]) -> Iterator[str]:
     for name, value in values.items():
-        yield from filter(None, value.split(os.pathsep) if name == _environ.SSL_CERT_DIR else [value])
+        if name == _environ.SSL_CERT_DIR:
+            # A folder in the list that is gone is passed over where the variable is read, and is an error as cafile.
+            yield from (folder for folder in value.split(os.pathsep) if _surroundings.read(name, folder)[0])
+        else:
+            yield value
 
 
 def _as_argument(paths: list[str]) -> str:

@@ -44,7 +44,8 @@ def check(url: str, cafile: Material | Iterable[Material] | None = None, *, time
     Raises:
         TypeError: an argument of the wrong type.
         ValueError: *url* names no HTTPS server, or *timeout* is no time.
-        OSError: a CA file or folder cannot be read; ``filename`` is set.
+        OSError: a CA file or folder cannot be read, or the log that ``SSLKEYLOGFILE`` names cannot be written;
+            ``filename`` is set.
         BundleError: *cafile* holds no usable certificate.
     """
     return examine(url, cafile, timeout=timeout, tell=lambda _: None)
@@ -62,6 +63,7 @@ def examine(
     deadline = Deadline(check_timeout(timeout))
     material = check_cafile(cafile)
     tell("what this machine is set up to")
+    _surroundings.prove_key_log()
     return _Check(host, port, material, deadline, tell).run()
 
 
@@ -151,7 +153,7 @@ class _Check:
         if probe.proxy:
             self._step("proxy", "passed", f"opened a tunnel to {authority(self._host, self._port)}")
         self._note(agreed)
-        court = Court(probe, proxy_trust)
+        court = Court(probe)
         for candidate in candidates:
             self._tell(f"who is believed: {candidate.title}")
             self._verdicts.append(court.judge(candidate))

@@ -72,6 +72,8 @@ def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Pr
     error = outcome.stopped.error if outcome.stopped else None
     if not isinstance(error, ssl.SSLCertVerificationError):
         return of_stop(outcome.stopped, probe) if outcome.stopped else None
+    if outcome.stopped and outcome.stopped.stage == "proxy":
+        return _proxy_untrusted(probe, verdict, error)
     failure = Failure(
         error.verify_code,
         str(error),
@@ -81,6 +83,16 @@ def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Pr
         truster=verdict.candidate.title,
     )
     return _causes.of_verification(failure)
+
+
+def _proxy_untrusted(probe: Probe, verdict: Verdict, error: ssl.SSLCertVerificationError) -> Cause:
+    return Cause(
+        "proxy-untrusted",
+        f"the proxy {probe.proxy} has a certificate that {verdict.candidate.title} does not verify: {words(error)}",
+        "the CA of the proxy's certificate is another than that of the server's",
+        "trust both: give the CA certificates of both as cafile, or one as cafile with system=True beside it where the "
+        "operating system's store has the other",
+    )
 
 
 def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:

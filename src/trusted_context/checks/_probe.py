@@ -217,20 +217,25 @@ class Probe:
             for place, (family, address) in enumerate(self._addresses):
                 # A server that drops what is sent to one address may answer at another.
                 part = self.deadline.left() / (len(self._addresses) - place)
-                connection = socket.socket(family, socket.SOCK_STREAM)
                 try:
-                    connection.settimeout(part)
-                    connection.connect(address)
+                    connection = _open_to(family, address, part)
                 except OSError as error:
-                    connection.close()
                     failure = error
-                except BaseException:
-                    connection.close()
-                    raise
                 else:
                     self._addresses = [(family, address)]
                     return connection
             raise failure
+
+
+def _open_to(family: Any, address: Any, seconds: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextlib.contextmanager

@@ -45,7 +45,8 @@ class Report:
     __slots__ = ("_chain", "_findings")
 
     def __init__(self, findings: dict[str, Any], chain: tuple[Certificate, ...]) -> None:
-        self._findings = _clean(findings)
+        # The line is Python's own repr of what the user named, and clipped it would be no code.
+        self._findings = _clean(findings) | {"line": findings["line"]}
         self._chain = chain
 
     @property

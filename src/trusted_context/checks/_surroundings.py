@@ -12,6 +12,7 @@ import urllib.request
 from .. import _environ, _stores
 from .._bundle import BundleError
 from .._redact import redact, redact_proxy
+from .._trust import Trust
 from ._deadline import within
 from ._target import authority, parse_proxy
 
@@ -49,17 +50,36 @@ def variables() -> list[Findings]:
     found = []
     for name in _environ._VARIABLES:
         value = _environ.value(name)
-        usable, finding = _read(name, value) if value else (None, "not set")
+        usable, finding = read(name, value) if value else (None, "not set")
         found.append(
             {
                 "name": name,
-                "value": redact(value) if value else None,
+                "value": redact_bundle(value) if value else None,
                 "usable": usable,
                 "finding": finding,
                 "decides": name in deciding and value is not None,
             }
         )
     return found
+
+
+def redact_bundle(value: str) -> str:
+    """The value of a variable that names a bundle, or words that begin with it, without user and password."""
+    return redact_proxy(value) if "://" in value else redact(value)
+
+
+def prove_key_log() -> None:
+    """See that the key log can be written, where ``SSLKEYLOGFILE`` asks for one.
+
+    Raises:
+        OSError: it cannot, at which every block stops, as ``ssl.create_default_context()`` does; ``filename`` is set.
+    """
+    path = _environ.key_log()
+    try:
+        Trust(key_log=path).prove()
+    except OSError as error:
+        remedy = "named by the environment variable SSLKEYLOGFILE, at which every client stops: correct it, or unset it"
+        raise type(error)(error.errno, f"{error.strerror} ({remedy})", path) from None
 
 
 def certifi_store() -> tuple[Findings, Source | None]:
@@ -98,7 +118,8 @@ def proxies(host: str, port: int, deadline: Deadline) -> tuple[Findings, Proxy |
         return _no_proxies("the operating system did not say in time which proxy is in force"), None
     spoken = {name: redact_proxy(value) for name, value in told.items() if name in ("https", "all", "http")}
     if "no" in told:
-        spoken["no"] = told["no"]
+        # No host or address has an @: what stands before one is a mistake, and may be a password.
+        spoken["no"] = redact_proxy(told["no"])
     found = _no_proxies(None) | {"told": spoken}
     text = told.get("https") or told.get("all")
     if not text:
@@ -135,7 +156,8 @@ def environment_store(names: tuple[str, ...]) -> tuple[str | None, Source | None
         return _words(error), None
 
 
-def _read(name: str, value: str) -> tuple[bool, str]:
+def read(name: str, value: str) -> tuple[bool, str]:
+    """Whether this value of the variable *name* names a usable bundle, and what is there or wrong with it."""
     if name != _environ.SSL_CERT_DIR and _is_special(value):
         return False, _NOT_READ
     try:
@@ -155,7 +177,7 @@ def _is_special(path: str) -> bool:
 
 
 def _words(error: OSError | BundleError) -> str:
-    said = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    said = error.strerror or str(error) if isinstance(error, OSError) else redact_bundle(str(error))
     return said.partition(" (named by the environment variable")[0]  # which stands beside it here
 
 

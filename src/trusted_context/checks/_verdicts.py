@@ -40,7 +40,9 @@ class Outcome:
     @property
     def message(self) -> str | None:
         """What is wrong, in OpenSSL's or the operating system's words."""
-        return words(self.stopped.error) if self.stopped else None
+        if self.stopped is None:
+            return None
+        return f"{'the proxy: ' * (self.stopped.stage == 'proxy')}{words(self.stopped.error)}"
 
 
 class Verdict:
@@ -63,7 +65,7 @@ class Verdict:
         found = {
             "trust": self.candidate.name,
             "title": self.candidate.title,
-            "line": self.candidate.line,
+            "line": self.candidate.line if self.candidate.trust else None,
             "works": self.outcome.works if self.outcome else False,
             "code": self.outcome and self.outcome.code,
             "message": self.outcome.message if self.outcome else self.candidate.problem,
@@ -78,9 +80,8 @@ class Verdict:
 class Court:
     """Tries candidates on one server; what is equal is tried once."""
 
-    def __init__(self, probe: Probe, proxy_trust: Trust | None) -> None:
+    def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._proxy_trust = proxy_trust
         self._known: dict[Trust, Outcome] = {}
 
     def judge(self, candidate: Candidate) -> Verdict:
@@ -100,7 +101,9 @@ class Court:
         return self._known[trust]
 
     def _shake_hands(self, trust: Trust) -> Outcome:
-        for_proxy = self._proxy_trust.new_context() if self._proxy_trust else None
+        # In a block one trust has to verify both, the server and a proxy that is spoken to in TLS.
+        proxy = self._probe.proxy
+        for_proxy = trust.new_context(proxy.host, proxy.port) if proxy and proxy.scheme == "https" else None
         try:
             context = trust.new_context(self._probe.host, self._probe.port)
             if trust.native:  # the operating system may go and fetch what it lacks
