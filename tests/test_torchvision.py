@@ -4,6 +4,7 @@ import gc
 import sys
 import traceback
 import urllib.parse
+import warnings
 from typing import NamedTuple
 from urllib.error import URLError
 
@@ -53,7 +54,9 @@ def data(source, ca, tmp_path):
     # torchvision leaves the HTTPError that made it retry open, in a cycle with its traceback: it should go here, and
     # not with a ResourceWarning in the middle of another test.
     if any(map(callable, origin.files.values())):
-        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 @pytest.fixture(scope="module")
