@@ -400,5 +400,5 @@ def test_an_error_in_building_a_context_connects_to_nobody(server, ca_file, monk
 def test_a_key_log_that_cannot_be_written_is_told_at_entry(ca_file, tmp_path, monkeypatch):
     """SSLKEYLOGFILE is honoured as by the standard library, and fails before the first connection."""
     monkeypatch.setenv("SSLKEYLOGFILE", os.path.join(tmp_path, "gone", "keys"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="environment variable SSLKEYLOGFILE"):
         trusted_context(material.make_ca("Fresh").pem).start()

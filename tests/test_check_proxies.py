@@ -175,6 +175,14 @@ def test_a_proxy_that_cannot_be_used(value, says, server, ca_file, monkeypatch):
     assert server.accepted == before
 
 
+def test_a_proxy_whose_host_was_forgotten(server, monkeypatch):
+    """What stands in the port's place is a password then, and is not shown."""
+    monkeypatch.setenv("https_proxy", "http://user:hunter2")
+    report = check(server.url)
+    assert not report.works
+    assert not any("hunter2" in form for form in forms(report))
+
+
 @pytest.mark.mitmproxy
 def test_a_real_inspecting_proxy(ca, machine, tmp_path, monkeypatch):
     """mitmproxy is named as what answers in the server's place; its CA in the machine's store is the cure."""

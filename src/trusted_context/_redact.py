@@ -7,6 +7,8 @@ import re
 _WORD = re.compile(r"\S+")
 # What stands in place of a URL's user information where there is no scheme.
 _USERINFO = re.compile(r"^[^/\s]+@")
+# Where the host was forgotten, a password stands in the port's place.
+_PASSWORD_AS_PORT = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:@/\[\]]*):(?![0-9]*(?:[/?#]|$)).*", re.DOTALL)
 _PROXY_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
 
 
@@ -24,4 +26,4 @@ def _redact_url(word: str) -> str:
 
 def redact_proxy(text: str) -> str:
     """A proxy's URL without user and password: up to the last ``@``, since people forget to encode what they hold."""
-    return _PROXY_USERINFO.sub(r"\1***@", text)
+    return _PROXY_USERINFO.sub(r"\1***@", text) if "@" in text else _PASSWORD_AS_PORT.sub(r"\1:***", text)

@@ -143,9 +143,7 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
         BundleError: what is to be trusted holds no usable certificate.
     """
     if insecure is True:
-        nobody = Trust(insecure=True, key_log=_environ.key_log())
-        nobody.prove()
-        return Resolved(None, nobody)
+        return Resolved(None, Trust(insecure=True, key_log=prove_key_log()))
     source = _stores.find(cafile, system)
     trust = Trust(
         source.bundle.certificates,
@@ -153,7 +151,7 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
         native=source.native,
         insecure=insecure,
         strict=strict,
-        key_log=_environ.key_log(),
+        key_log=prove_key_log(),
     )
     if len(trust.refused) == len(trust.anchors) and not (source.native or source.folder):
         raise BundleError(
@@ -161,6 +159,22 @@ def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecur
             "export the CA certificate again"
         )
     return Resolved(source, trust)
+
+
+def prove_key_log() -> str | None:
+    """Where the keys of connections are to be written, proved to be a place where they can; ``None`` for nowhere.
+
+    Raises:
+        OSError: they cannot, at which ``ssl.create_default_context()`` stops as well; ``filename`` is set.
+    """
+    path = _environ.key_log()
+    if path:
+        try:
+            Trust(insecure=True, key_log=path).prove()
+        except OSError as error:
+            remedy = "named by the environment variable SSLKEYLOGFILE: correct it, or unset it"
+            raise type(error)(error.errno, f"{error.strerror} ({remedy})", path) from None
+    return path
 
 
 def name_hosts(insecure: Insecure) -> list[str]:

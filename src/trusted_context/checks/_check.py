@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import _resolved
 from .._arguments import check_cafile
 from ..explanations._products import product_of
 from . import _candidates, _diagnosis, _surroundings
@@ -63,7 +64,7 @@ def examine(
     deadline = Deadline(check_timeout(timeout))
     material = check_cafile(cafile)
     tell("what this machine is set up to")
-    _surroundings.prove_key_log()
+    _resolved.prove_key_log()
     return _Check(host, port, material, deadline, tell).run()
 
 

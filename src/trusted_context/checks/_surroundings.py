@@ -12,7 +12,6 @@ import urllib.request
 from .. import _environ, _stores
 from .._bundle import BundleError
 from .._redact import redact, redact_proxy
-from .._trust import Trust
 from ._deadline import within
 from ._target import authority, parse_proxy
 
@@ -66,20 +65,6 @@ def variables() -> list[Findings]:
 def redact_bundle(value: str) -> str:
     """The value of a variable that names a bundle, or words that begin with it, without user and password."""
     return redact_proxy(value) if "://" in value else redact(value)
-
-
-def prove_key_log() -> None:
-    """See that the key log can be written, where ``SSLKEYLOGFILE`` asks for one.
-
-    Raises:
-        OSError: it cannot, at which every block stops, as ``ssl.create_default_context()`` does; ``filename`` is set.
-    """
-    path = _environ.key_log()
-    try:
-        Trust(key_log=path).prove()
-    except OSError as error:
-        remedy = "named by the environment variable SSLKEYLOGFILE, at which every client stops: correct it, or unset it"
-        raise type(error)(error.errno, f"{error.strerror} ({remedy})", path) from None
 
 
 def certifi_store() -> tuple[Findings, Source | None]:
