@@ -18,14 +18,20 @@ def trusted(*arguments):
     return [PYTHON, "-m", "trusted_context", *map(str, arguments)]
 
 
+# What background jobs and nohup ignore, and a terminal's programs do not.
+_OFTEN_IGNORED = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+
+
 def start(command, **options):
-    """Start it with pipes, and with Ctrl-C as a terminal's programs have it: background jobs ignore it."""
+    """Start it with pipes, and with the signals as a terminal's programs have them, however the tests were started."""
     settings = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | {"text": True}
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A handler of ours is the default in what is started.
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _OFTEN_IGNORED}
     try:
         return subprocess.Popen(list(map(str, command)), **settings | options)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ended(process, typed=""):
