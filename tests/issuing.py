@@ -9,14 +9,43 @@ import hashlib
 import ipaddress
 import warnings
 
+import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
-from material import Pair
 
 _NOW = dt.datetime.now(dt.UTC)
 _HERE = ("localhost", "127.0.0.1")
+
+
+class Pair:
+    """A certificate and its key; a CA that issues others, or what a server presents."""
+
+    def __init__(self, certificate, key, chain=()):
+        self.certificate = certificate
+        self.key = key
+        self.chain = chain
+
+    @property
+    def pem(self):
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def der(self):
+        return self.certificate.public_bytes(Encoding.DER)
+
+    def key_pem(self, form=PrivateFormat.PKCS8):
+        return self.key.private_bytes(Encoding.PEM, form, serialization.NoEncryption())
+
+    def presenting(self, *chain):
+        """The same, as a server that sends *chain* after its own certificate."""
+        return Pair(self.certificate, self.key, chain)
+
+    def configure_cert(self, context):
+        """Make *context* present this, as trustme's certificates do."""
+        trustme.LeafCert(self.key_pem(), self.pem, [link.pem for link in self.chain]).configure_cert(context)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import ipaddress
 import os
 import shutil
 import ssl
@@ -12,96 +11,26 @@ import subprocess
 
 import certifi
 import pytest
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat, pkcs7, pkcs12
-from cryptography.x509.oid import NameOID
+from issuing import issue
 from servers import BODY, fetch, verify_failure
 
 from trusted_context import trusted_context
 
 _NOW = dt.datetime.now(dt.UTC)
-_SIGNING = x509.KeyUsage(
-    digital_signature=True,
-    key_cert_sign=True,
-    crl_sign=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-class Pair:
-    """A certificate and its key; a CA that issues others, or what a server presents."""
-
-    def __init__(self, certificate, key, chain=()):
-        self.certificate = certificate
-        self.key = key
-        self.chain = chain
-
-    @property
-    def pem(self):
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    @property
-    def der(self):
-        return self.certificate.public_bytes(Encoding.DER)
-
-    def key_pem(self, form=PrivateFormat.PKCS8):
-        return self.key.private_bytes(Encoding.PEM, form, serialization.NoEncryption())
-
-    def presenting(self, *chain):
-        """The same, as a server that sends *chain* after its own certificate."""
-        return Pair(self.certificate, self.key, chain)
-
-    def configure_cert(self, context):
-        """Make *context* present this, as trustme's certificates do."""
-        trustme.LeafCert(self.key_pem(), self.pem, [link.pem for link in self.chain]).configure_cert(context)
 
 
 def make_ca(name, issuer=None, *, key_usage=True, critical=True):
     """A CA, self-signed or signed by *issuer*; without *key_usage* or not *critical* it fails strict verification."""
-    extensions = [(x509.BasicConstraints(ca=True, path_length=None), critical)]
-    if key_usage:
-        extensions.append((_SIGNING, True))
-    return _issue(name, issuer, extensions)
+    return issue(name, issuer, ca=True, key_usage=key_usage, critical=critical)
 
 
 def make_server(issuer=None, *, authority_key=True):
     """What a server at localhost presents, signed by *issuer* or by itself."""
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    extensions = [
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (x509.SubjectAlternativeName(names), False),
-    ]
-    return _issue("localhost", issuer, extensions, authority_key=authority_key)
-
-
-def _issue(name, issuer, extensions, *, authority_key=True):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    signer = issuer.key if issuer else key
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(_NOW - dt.timedelta(days=1))
-        .not_valid_after(_NOW + dt.timedelta(days=30))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    if authority_key:
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-        builder = builder.add_extension(identifier, critical=False)
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return Pair(builder.sign(signer, hashes.SHA256()), key)
+    return issue("localhost", issuer, authority_key=authority_key)
 
 
 def to_der(pem):
