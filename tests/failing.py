@@ -17,54 +17,54 @@ for _name in ("requests", "httpx", "aiohttp"):
         importlib.import_module(_name)
 
 
-def by_urllib(url, _block):
+def by_urllib(url):
     return fetch(url)
 
 
-def by_urllib3(url, _block):
+def by_urllib3(url):
     with urllib3.PoolManager(retries=False) as pool:
         return pool.request("GET", url, timeout=5).data
 
 
-def by_urllib3_with_retries(url, _block):
+def by_urllib3_with_retries(url):
     with urllib3.PoolManager() as pool:
         return pool.request("GET", url, timeout=5, retries=1).data
 
 
-def by_requests(url, _block):
+def by_requests(url):
     requests = pytest.importorskip("requests")
     return requests.get(url, timeout=5).content
 
 
-def by_httpx(url, block):
+def by_httpx(url):
     httpx = pytest.importorskip("httpx")
-    return httpx.get(url, timeout=5, verify=block.ssl_context()).content
+    return httpx.get(url, timeout=5).content
 
 
-def by_async_httpx(url, block):
+def by_async_httpx(url):
     httpx = pytest.importorskip("httpx")
 
     async def get():
-        async with httpx.AsyncClient(verify=block.ssl_context(), timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5) as client:
             return (await client.get(url)).content
 
     return asyncio.run(get())
 
 
-def by_aiohttp(url, block):
+def by_aiohttp(url):
     aiohttp = pytest.importorskip("aiohttp")
 
     async def get():
-        async with aiohttp.ClientSession() as session, session.get(url, ssl=block.ssl_context()) as response:
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
             return await response.read()
 
     return asyncio.run(get())
 
 
-def by_asyncio(url, block):
+def by_asyncio(url):
     async def get():
         host, _, port = url.removeprefix("https://").rstrip("/").partition(":")
-        await asyncio.open_connection(host, int(port), ssl=block.ssl_context())
+        await asyncio.open_connection(host, int(port), ssl=True)
 
     return asyncio.run(get())
 
@@ -91,9 +91,9 @@ def failure(call, *args, **kwargs):
 def failure_of(port, call=None, timeout=5):
     """What a download from *port* raises in a block that trusts what the case does."""
     if call is None:
-        call = by_urllib3 if port.case.by_common_name else lambda url, _: urllib.request.urlopen(url, timeout=timeout)
-    with trusted_context(port.cafile, strict=port.case.strict) as block:
-        return failure(call, port.url, block)
+        call = by_urllib3 if port.case.by_common_name else lambda url: urllib.request.urlopen(url, timeout=timeout)
+    with trusted_context(port.cafile, strict=port.case.strict):
+        return failure(call, port.url)
 
 
 def raising(error):

@@ -114,9 +114,9 @@ def test_a_refused_connection_and_an_unknown_name(call, ca_file):
     """Neither has to do with certificates."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with trusted_context(ca_file) as block:
-        assert explain(failure(call, f"https://127.0.0.1:{port}/", block)).cause == "refused"
-        assert explain(failure(call, "https://no-such-host.invalid/", block)).cause == "dns"
+    with trusted_context(ca_file):
+        assert explain(failure(call, f"https://127.0.0.1:{port}/")).cause == "refused"
+        assert explain(failure(call, "https://no-such-host.invalid/")).cause == "dns"
 
 
 def test_a_refused_downgrade_is_explained_by_the_first_failure(bad, plain_server):

@@ -109,9 +109,9 @@ def test_native_verification_keeps_the_chain_too(bad, monkeypatch):
     """truststore's own contexts (here on Linux, told by the platform's flag) keep what was presented."""
     monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
     port = bad["known-interception"]
-    with trusted_context(system=True) as block:
+    with trusted_context(system=True):
         for call in (by_urllib, by_asyncio):
-            explanation = explain(failure(call, port.url, block))
+            explanation = explain(failure(call, port.url))
             assert explanation.cause == "inspected"
             assert "Zscaler Root CA (sha256" in explanation.presented
             assert explanation.trusted.startswith("the operating system's store")
@@ -131,9 +131,9 @@ def test_what_a_native_verifier_refuses_after_the_handshake_is_explained(code, b
     monkeypatch.setattr(sys.modules[truststore.SSLContext.__init__.__module__], "_verify_peercerts_impl", refuse)
     monkeypatch.setenv("SSL_CERT_FILE", str(bad["sound"].cafile))  # truststore's store on Linux
     port = bad["sound"]
-    with trusted_context(system=True) as block:
+    with trusted_context(system=True):
         for call in (by_urllib, by_asyncio):
-            explanation = explain(failure(call, port.url, block))
+            explanation = explain(failure(call, port.url))
             assert explanation.cause == "unknown-issuer"
             assert "Corp Root (not sent)" in explanation.presented
 
