@@ -14,6 +14,8 @@ import threading
 import urllib.request
 
 BODY = b"a data set"
+# No name begins so (RFC 1123, 2.1): the resolver refuses it by itself, and no name server is asked.
+NO_NAME = "-nobody.invalid"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,6 +67,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
                 configure(self.context)
         self.scheme = "https" if certificate else "http"
         self.url = f"{self.scheme}://localhost:{self.server_port}/"
+
+    def server_bind(self):
+        # Not HTTPServer's, which asks the resolver, and so perhaps a name server, what the address is called.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def get_request(self):
         connection, address = super().get_request()

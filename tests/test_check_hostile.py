@@ -287,7 +287,7 @@ def test_a_name_with_many_addresses_that_drop_everything(monkeypatch):
             one.close()
 
 
-@pytest.mark.parametrize("value", [f"http://user:{SECRET}@host/x@y", f"user:{SECRET}@host:1", f"http://u:{SECRET}@:x",
+@pytest.mark.parametrize("value", [f"http://user:{SECRET}@localhost/x@y", f"user:{SECRET}@localhost:1", f"http://u:{SECRET}@:x",
                                    f"http://u:a/{SECRET}@host", f"socks5://u:{SECRET}@host:1"])  # fmt: skip
 def test_a_proxy_s_password_is_shown_nowhere_however_it_is_written(value, server, monkeypatch):
     """Characters that should have been encoded make it no less a secret."""

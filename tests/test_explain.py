@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from bad_certificates import CASES
 from failing import CLIENTS, by_aiohttp, by_httpx, by_requests, by_urllib, by_urllib3, failure, failure_of
-from servers import BODY, ConnectProxy, fetch, serving, verify_failure
+from servers import BODY, NO_NAME, ConnectProxy, fetch, serving, verify_failure
 
 import trusted_context as package
 from trusted_context import Explanation, _handshake, _stores, explain, trusted_context
@@ -116,7 +116,7 @@ def test_a_refused_connection_and_an_unknown_name(call, ca_file):
         port = listener.getsockname()[1]
     with trusted_context(ca_file):
         assert explain(failure(call, f"https://127.0.0.1:{port}/")).cause == "refused"
-        assert explain(failure(call, "https://no-such-host.invalid/")).cause == "dns"
+        assert explain(failure(call, f"https://{NO_NAME}/")).cause == "dns"
 
 
 def test_a_refused_downgrade_is_explained_by_the_first_failure(bad, plain_server):
