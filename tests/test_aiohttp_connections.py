@@ -2,10 +2,8 @@
 
 import asyncio
 import contextvars
-import gc
 import socket
 import ssl
-import threading
 
 import pytest
 
@@ -148,29 +146,6 @@ def test_a_kept_connection_is_used_again_in_its_own_block_alone(keeper, ca_file,
         assert keeper.accepted == 5
 
     in_session(check)
-
-
-def test_closing_a_session_closes_what_was_kept_from_a_block(keeper, ca_file):
-    """A connection of a block stays open, unused, until its session is closed."""
-    ended = threading.Event()
-
-    def note(request):
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(BODY)))
-        request.end_headers()
-        request.wfile.write(BODY)
-        request.rfile.peek(1)
-        ended.set()
-
-    async def check(session):
-        with trusted_context(ca_file):
-            assert await fetch(session, keeper.url + "noted") == BODY
-        assert not ended.is_set()
-
-    keeper.files["/noted"] = note
-    in_session(check)
-    gc.collect()
-    assert ended.wait(10)
 
 
 def test_names_that_were_looked_up_inside_serve_outside(keeper, ca_file):
