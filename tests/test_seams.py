@@ -1,0 +1,48 @@
+"""A library in a version that is not known here: left alone, and named."""
+
+import contextlib
+import importlib
+
+import pytest
+from servers import BODY, fetch
+
+from trusted_context import clients, trusted_context
+from trusted_context.clients import _on_import
+
+SEAMS = {
+    "aiohttp.connector": ["TCPConnector._get_ssl_context", "BaseConnector.connect"],
+    "asyncio.sslproto": ["_create_transport_context"],
+    "botocore.httpsession": ["URLLib3Session._get_connection_manager", "URLLib3Session._setup_ssl_cert"],
+    "httpx._transports.default": ["HTTPTransport.handle_request", "create_ssl_context"],
+    "httpx2._transports.default": ["AsyncHTTPTransport.handle_async_request"],
+    "requests.adapters": ["HTTPAdapter.cert_verify"],
+    "requests.sessions": ["Session.merge_environment_settings"],
+    "urllib3.poolmanager": ["PoolManager.connection_from_context"],
+}
+
+# Here, since some change the process when they are imported.
+for _module in SEAMS:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_module)
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module in SEAMS for name in SEAMS[module]])
+def test_a_seam_that_is_gone_is_named_once_and_never_fails(module, name, server, ca_file, monkeypatch):
+    """Entering warns once, naming the library and what it lacks; the other clients are covered, and all is put back."""
+    monkeypatch.setattr(_on_import, "_warned", set())
+    owner = pytest.importorskip(module)
+    *path, attribute = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    monkeypatch.delattr(owner, attribute)
+    library = module.partition(".")[0]
+    with pytest.warns(RuntimeWarning, match=rf"^{library} .* is not covered .*{name}") as caught:
+        for _ in range(2):
+            with trusted_context(ca_file):
+                assert fetch(server.url) == BODY
+    assert len(caught) == 1
+
+
+def test_every_seam_has_such_a_test():
+    """What a client is met by, and is not tried above, is the import of a library as a whole."""
+    assert set(clients._SEAMS) - set(SEAMS) == {"httpx", "httpx2"}
