@@ -10,7 +10,7 @@ import nox
 nox.options.default_venv_backend = "venv"  # as README and .ci/run do
 
 # Where every client has rows.
-_MATRIX = ("tests/test_matrix.py", "tests/test_on_import.py")
+_MATRIX = ("tests/test_matrix.py", "tests/test_on_import.py", "tests/test_seams.py")
 _OWN = {
     "requests": ("requests*", "urllib3*"),
     "httpx": ("httpx*",),
