@@ -11,7 +11,7 @@ import pytest
 from hub import COMMIT, CONTENT, REPOSITORY, WEIGHTS, Hub, Storage
 from servers import ConnectProxy, fails, serving, verify_failure
 
-from trusted_context import InsecureWarning, trusted_context
+from trusted_context import InsecureWarning, explain, trusted_context
 
 huggingface_hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
 from huggingface_hub import constants, file_download  # noqa: E402  # only where it is installed
@@ -303,3 +303,13 @@ def test_the_failure_that_its_error_hides_can_be_found(hub, new_folder):
     assert "CERTIFICATE_VERIFY_FAILED" not in str(caught.value)
     assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value.__cause__)
     assert verify_failure(caught.value).verify_code in (18, 19, 20)
+
+
+def test_the_note_says_what_its_error_hides(hub, other_file, new_folder):
+    """In a block with another CA the same error leaves with a note that names the host and the CA."""
+    with pytest.raises(LocalEntryNotFoundError) as caught, trusted_context(other_file):
+        download(hub, new_folder())
+    (note,) = caught.value.__notes__
+    assert note.startswith("localhost: its certificate is signed by")
+    assert str(other_file) in note
+    assert explain(caught.value).cause == "unknown-issuer"
