@@ -13,11 +13,16 @@ import socket
 import ssl
 import struct
 import threading
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from issuing import inspector, intermediate, issue, no_warnings, root, rsa_root, signed_with_sha1, stranger
 from servers import BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 
@@ -25,6 +30,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" 
 # Cases
 
 
+@dataclass(frozen=True)
 class Case:
     """One way to fail: what the server presents, what is trusted, and what comes of it.
 
@@ -40,28 +46,16 @@ class Case:
         serve: what the server does with a socket, where that is not TLS.
     """
 
-    def __init__(  # noqa: PLR0913
-        self,
-        present,
-        cause,
-        code=None,
-        *,
-        trust=root,
-        host="localhost",
-        by_common_name=False,
-        strict=False,
-        configure=None,
-        serve=None,
-    ):
-        self.present = present
-        self.cause = cause
-        self.code = code
-        self.trust = trust
-        self.host = host
-        self.by_common_name = by_common_name
-        self.strict = strict
-        self.configure = configure
-        self.serve = serve
+    present: Callable | None
+    cause: str | None
+    code: int | None = None
+    _: KW_ONLY
+    trust: Callable = root
+    host: str = "localhost"
+    by_common_name: bool = False
+    strict: bool = False
+    configure: Callable | None = None
+    serve: Callable | None = None
 
 
 def _expired_root():

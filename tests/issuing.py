@@ -56,7 +56,7 @@ def no_warnings():
         yield
 
 
-def issue(  # noqa: PLR0913
+def issue(  # noqa: PLR0913  # each another fault
     name,
     issuer=None,
     *,

@@ -69,13 +69,9 @@ class _Version(argparse.Action):
     """Looks the version up when it is asked for: what knows it takes longer to import than all else here."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
-        from importlib import metadata
+        from .checks._surroundings import own_version
 
-        try:
-            version = metadata.version("trusted-context")
-        except metadata.PackageNotFoundError:  # run from its source
-            version = "(not installed)"
-        sys.stdout.write(f"trusted-context {version}\n")
+        sys.stdout.write(f"trusted-context {own_version()}\n")
         parser.exit()
 
 

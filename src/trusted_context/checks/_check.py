@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _resolved
 from .._arguments import check_cafile
+from ..explanations._failure import day
 from ..explanations._products import product_of
 from . import _candidates, _diagnosis, _surroundings
 from ._deadline import Deadline
@@ -216,9 +217,13 @@ def _as_dict(certificate: Certificate) -> dict[str, Any]:
         "issuer": certificate.full_issuer,
         "name": certificate.subject,
         "issuer_name": certificate.issuer,
-        "not_before": _diagnosis.date(certificate.not_before),
-        "not_after": _diagnosis.date(certificate.not_after),
+        "not_before": _date(certificate.not_before),
+        "not_after": _date(certificate.not_after),
         "names": list(certificate.names[:_MOST_NAMES]),
         "count_of_names": len(certificate.names),
         "sha256": certificate.sha256,
     }
+
+
+def _date(seconds: int | None) -> str | None:
+    return None if seconds is None else day(seconds)

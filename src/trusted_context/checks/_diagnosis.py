@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import time
 
 from .._certificate import printable
 from ..explanations import _causes, _connecting
@@ -110,14 +109,6 @@ def words(error: BaseException) -> str:
         return "no answer in time"
     said = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
     return printable(_SOURCE_LINE.sub("", said) or type(error).__name__)
-
-
-def date(seconds: int | None) -> str | None:
-    """That day, as ISO 8601 writes it."""
-    try:
-        return None if seconds is None else time.strftime("%Y-%m-%d", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):  # a year that the platform cannot count to
-        return None
 
 
 def _unusable_variable(candidate: Candidate) -> Cause:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import textwrap
 
+from .._certificate import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +99,7 @@ class Report:
             f"<td style='text-align:left'>{escape(row.text)}</td></tr>"
             for row in rows(self._findings)
         )
-        code = "".join(f"<pre>{escape(chr(10).join(_code(self._findings)))}</pre>" if self.line else "")
+        code = f"<pre>{escape(chr(10).join(_code(self._findings)))}</pre>" if self.line else ""
         return f"<b>{escape(_title(self._findings))}</b><table>{cells}</table>{code}"
 
 
@@ -249,8 +251,7 @@ def _of_explanation(findings: dict[str, Any]) -> Iterator[Row]:
 def _clean(value: Any) -> Any:
     """The same findings, with no text in them that could steer a terminal or go on for ever."""
     if isinstance(value, str):
-        shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value[:_LONGEST])
-        return shown + "..." if len(value) > _LONGEST else shown
+        return printable(value, longest=_LONGEST)
     if isinstance(value, dict):
         return {_clean(key): _clean(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

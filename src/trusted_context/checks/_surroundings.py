@@ -38,7 +38,7 @@ def machine() -> Findings:
         "implementation": platform.python_implementation(),
         "openssl": ssl.OPENSSL_VERSION,
         "platform": platform.platform(),
-        "trusted_context": _own_version(),
+        "trusted_context": own_version(),
         "clock": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
     }
 
@@ -176,7 +176,8 @@ def _age_in_days(version: str) -> int | None:
     return max(0, int((time.time() - released) / 86400))
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of this package; run from its source it has none."""
     import importlib.metadata
 
     try:

@@ -33,7 +33,7 @@ _patches = Patches()
 _kept_by_connections: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
 
 # The modules that were imported under an export, each with the default context that it made of that.
-_imported_under_export: list[tuple[ModuleType, object]] = []
+_imported_under_export: list[tuple[Any, object]] = []
 
 
 def restore() -> list[str]:
@@ -65,8 +65,8 @@ def _renew_defaults() -> None:
     with lock:
         while _imported_under_export and not _environ.exporting():
             module, baked = _imported_under_export[-1]
-            if vars(module)["_SSL_CONTEXT_VERIFIED"] is baked:
-                module.__dict__["_SSL_CONTEXT_VERIFIED"] = module._make_ssl_context(verified=True)
+            if module._SSL_CONTEXT_VERIFIED is baked:
+                module._SSL_CONTEXT_VERIFIED = module._make_ssl_context(verified=True)
             _imported_under_export.pop()
 
 
