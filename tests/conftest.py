@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 import trustme
+import truststore
 from bad_certificates import serving_bad
 from servers import BODY, KeepAliveHandler, Server, serving, write_ca
 
@@ -107,6 +108,18 @@ def plain_server():
     """An HTTP server without TLS."""
     with serving(Server()) as running:
         yield running
+
+
+@pytest.fixture(params=["before", "inside", "after"])
+def inject_truststore(request):
+    """Call it with the moment that has come, and at one of three truststore takes ssl.SSLContext's place."""
+
+    def inject_at(moment):
+        if moment == request.param:
+            truststore.inject_into_ssl()
+
+    yield inject_at
+    truststore.extract_from_ssl()
 
 
 def state():

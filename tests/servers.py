@@ -281,3 +281,21 @@ async def all_closed():
     selector = asyncio.get_running_loop()._selector
     # In it is the loop's own socket, too. Windows has none that could be asked.
     await soon(lambda: not isinstance(selector, selectors.BaseSelector) or len(selector.get_map()) <= 1)
+
+
+@contextlib.contextmanager
+def noting_protocols(ca):
+    """A server that would speak h2 too, and the protocols that its clients agreed on (RFC 7301)."""
+
+    def offer(context):
+        context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def note(request):
+        agreed.append(request.connection.selected_alpn_protocol())
+        request.send_response(204)
+        request.end_headers()
+
+    agreed = []
+    with serving(Server(ca.issue_cert("localhost"), configure=offer)) as server:
+        server.files["/"] = note
+        yield server, agreed

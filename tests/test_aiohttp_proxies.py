@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip("aiohttp")
 
 import aiohttp
-import truststore
 from asynchronous import fetch, in_session, refused, with_connector
 from servers import BODY, ConnectProxy, serving, soon
 
@@ -69,25 +68,18 @@ def test_a_proxy_is_verified_for_a_request_that_waited(keeper, held, server, oth
         with_connector(check, limit=1)
 
 
-@pytest.mark.parametrize("moment", ["before", "inside", "after"])
-def test_with_truststore_injected_cafile_stays_exclusive(moment, server, public_server, ca_file):
+def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, server, public_server, ca_file):
     """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, through a proxy too."""
 
     async def check(session):
-        try:
-            if moment == "before":
-                truststore.inject_into_ssl()
-            with trusted_context(ca_file):
-                if moment == "inside":
-                    truststore.inject_into_ssl()
-                for via in (None, proxy.url):
-                    assert await fetch(session, server.url, proxy=via) == BODY
-                    await refused(session, public_server.url, proxy=via)
-            if moment == "after":
-                truststore.inject_into_ssl()
-            await refused(session, server.url)
-        finally:
-            truststore.extract_from_ssl()
+        inject_truststore("before")
+        with trusted_context(ca_file):
+            inject_truststore("inside")
+            for via in (None, proxy.url):
+                assert await fetch(session, server.url, proxy=via) == BODY
+                await refused(session, public_server.url, proxy=via)
+        inject_truststore("after")
+        await refused(session, server.url)
 
     with serving(ConnectProxy()) as proxy:
         in_session(check)

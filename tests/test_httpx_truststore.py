@@ -89,21 +89,14 @@ def test_a_plain_context_of_truststores_is_a_default_where_the_library_makes_it(
 
 
 @by_library
-@pytest.mark.parametrize("moment", ["before", "inside", "after"])
-def test_with_truststore_injected_cafile_stays_exclusive(moment, library, server, public_server, ca_file):
+def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, library, server, public_server, ca_file):
     """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, and nothing recurses."""
-    try:
-        if moment == "before":
-            truststore.inject_into_ssl()
-        with trusted_context(ca_file):
-            if moment == "inside":
-                truststore.inject_into_ssl()
-            assert fetch(server.url, library) == BODY
-            fails(fetch, public_server.url, library)
-            with library.Client(timeout=20) as made:
-                assert made.get(server.url).content == BODY
-        if moment == "after":
-            truststore.inject_into_ssl()
-        fails(fetch, server.url, library)
-    finally:
-        truststore.extract_from_ssl()
+    inject_truststore("before")
+    with trusted_context(ca_file):
+        inject_truststore("inside")
+        assert fetch(server.url, library) == BODY
+        fails(fetch, public_server.url, library)
+        with library.Client(timeout=20) as made:
+            assert made.get(server.url).content == BODY
+    inject_truststore("after")
+    fails(fetch, server.url, library)

@@ -9,7 +9,6 @@ from unittest import mock
 
 import certifi
 import pytest
-import truststore
 from conftest import assert_same, state
 from servers import BODY, asking_for_certificates, fails, redirect_to, serving
 from urllib3.exceptions import InsecureRequestWarning
@@ -343,22 +342,15 @@ def test_sixteen_threads_share_one_session(server, session, ca_file, other_file)
 # --- others who patch, and older versions
 
 
-@pytest.mark.parametrize("moment", ["before", "inside", "after"])
-def test_with_truststore_injected_cafile_stays_exclusive(moment, server, public_server, ca_file):
+def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, server, public_server, ca_file):
     """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, in requests too."""
-    try:
-        if moment == "before":
-            truststore.inject_into_ssl()
-        with trusted_context(ca_file):
-            if moment == "inside":
-                truststore.inject_into_ssl()
-            assert fetch(server.url) == BODY
-            fails(fetch, public_server.url)
-        if moment == "after":
-            truststore.inject_into_ssl()
-        fails(fetch, server.url)
-    finally:
-        truststore.extract_from_ssl()
+    inject_truststore("before")
+    with trusted_context(ca_file):
+        inject_truststore("inside")
+        assert fetch(server.url) == BODY
+        fails(fetch, public_server.url)
+    inject_truststore("after")
+    fails(fetch, server.url)
 
 
 def test_the_context_that_some_versions_make_at_import_is_no_choice(server, session, ca_file, monkeypatch):

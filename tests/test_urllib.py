@@ -11,7 +11,7 @@ import xmlrpc.client
 from xml.parsers.expat import ExpatError
 
 import pytest
-from servers import BODY, Server, fetch, refusal, serving, verify_failure
+from servers import BODY, Server, fetch, noting_protocols, refusal, serving, verify_failure
 
 from trusted_context import InsecureWarning, trusted_context
 
@@ -385,17 +385,6 @@ def test_keys_are_logged_where_sslkeylogfile_says(server, ca_file, tmp_path, mon
 
 def test_alpn_offers_http_1_1_as_http_client_does(ca, ca_file):
     """A block's connection offers http/1.1 and nothing else."""
-    chosen = []
-
-    def note(request):
-        chosen.append(request.connection.selected_alpn_protocol())
-        request.send_response(204)
-        request.end_headers()
-
-    def offer(context):
-        context.set_alpn_protocols(["h2", "http/1.1"])
-
-    with serving(Server(ca.issue_cert("localhost"), configure=offer)) as speaking, trusted_context(ca_file):
-        speaking.files["/"] = note
-        fetch(speaking.url)
-    assert chosen == ["http/1.1"]
+    with noting_protocols(ca) as (server, agreed), trusted_context(ca_file):
+        fetch(server.url)
+    assert agreed == ["http/1.1"]

@@ -9,10 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
-import truststore
 import urllib3
 from cryptography.hazmat.primitives import serialization
-from servers import BODY, KeepAliveHandler, Server, asking_for_certificates, fails, serving, verify_failure
+from servers import (
+    BODY,
+    KeepAliveHandler,
+    Server,
+    asking_for_certificates,
+    fails,
+    noting_protocols,
+    serving,
+    verify_failure,
+)
 from urllib3.exceptions import HTTPError
 
 from trusted_context import _stores, _trust, trusted_context
@@ -225,23 +233,16 @@ def test_another_thread_is_covered_unless_the_block_is_local(local, server, ca_f
 # --- truststore
 
 
-@pytest.mark.parametrize("moment", ["before", "inside", "after"])
-def test_with_truststore_injected_cafile_stays_exclusive(moment, server, public_server, ca_file):
+def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, server, public_server, ca_file):
     """Whenever truststore takes ssl.SSLContext's place, the block's CAs are the only ones, and nothing recurses."""
-    try:
-        if moment == "before":
-            truststore.inject_into_ssl()
-        with trusted_context(ca_file):
-            if moment == "inside":
-                truststore.inject_into_ssl()
-            for settings in ({}, {"assert_hostname": "localhost"}, {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}):
-                assert fetch(server.url, **settings) == BODY
-                fails(fetch, public_server.url, **settings)
-        if moment == "after":
-            truststore.inject_into_ssl()
-        fails(fetch, server.url)
-    finally:
-        truststore.extract_from_ssl()
+    inject_truststore("before")
+    with trusted_context(ca_file):
+        inject_truststore("inside")
+        for settings in ({}, {"assert_hostname": "localhost"}, {"ssl_minimum_version": ssl.TLSVersion.TLSv1_2}):
+            assert fetch(server.url, **settings) == BODY
+            fails(fetch, public_server.url, **settings)
+    inject_truststore("after")
+    fails(fetch, server.url)
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
@@ -262,17 +263,6 @@ def test_where_the_system_verifies_a_pool_keeps_its_connections(ca, ca_file, oth
 
 def test_http_1_1_is_what_is_offered(ca, ca_file):
     """A block's connection offers what urllib3 offers by itself."""
-    chosen = []
-
-    def note(request):
-        chosen.append(request.connection.selected_alpn_protocol())
-        request.send_response(204)
-        request.end_headers()
-
-    def offer(context):
-        context.set_alpn_protocols(["h2", "http/1.1"])
-
-    with serving(Server(ca.issue_cert("localhost"), configure=offer)) as speaking, trusted_context(ca_file):
-        speaking.files["/"] = note
-        fetch(speaking.url)
-    assert chosen == ["http/1.1"]
+    with noting_protocols(ca) as (server, agreed), trusted_context(ca_file):
+        fetch(server.url)
+    assert agreed == ["http/1.1"]
