@@ -16,7 +16,8 @@ import pytest
 import trustme
 from servers import fetch, write_ca
 
-from trusted_context import _stores, trusted_context
+from trusted_context import trusted_context
+from trusted_context.sources import stores
 
 SECRET = "s3cr@t%w:rd"
 
@@ -42,9 +43,9 @@ def small_machine(folder):
     other = write_ca(trustme.CA(organization_name="Everybody"), folder / "certifi.pem")
     paths = types.SimpleNamespace(openssl_cafile=str(system), openssl_capath=str(folder / "none"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-        patch.setattr(_stores, "_SYSTEM_FILES", ())
-        patch.setattr(_stores, "VERIFIES_NATIVELY", False)
+        patch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
+        patch.setattr(stores, "_SYSTEM_FILES", ())
+        patch.setattr(stores, "VERIFIES_NATIVELY", False)
         patch.setattr(certifi, "where", lambda: str(other))
         machine = Machine(system, other, patch)
         machine.set_version_of_certifi(days=10)

@@ -7,7 +7,7 @@ import tempfile
 import material
 import pytest
 
-from trusted_context import _environ
+from trusted_context.sources import environment
 
 FILES = (
     "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "SSL_CERT_FILE", "AWS_CA_BUNDLE",
@@ -23,7 +23,7 @@ def environment_is_as_it_was(monkeypatch):
     yield
     monkeypatch.undo()
     assert _all_but_pytest_s() == before
-    assert not _environ.exporting()
+    assert not environment.exporting()
 
 
 def _all_but_pytest_s():
@@ -37,7 +37,7 @@ def temporary_folder(monkeypatch, tmp_path):
     made.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(made))
     yield
-    _environ._remove_written()
+    environment._remove_written()
 
 
 def written():

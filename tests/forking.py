@@ -11,8 +11,9 @@ import time
 import traceback
 import urllib.request
 
-from trusted_context import _live, current, trusted_context
-from trusted_context._lock import lock
+from trusted_context import current, trusted_context
+from trusted_context.core import live
+from trusted_context.core.lock import lock
 
 
 def outcome(url):
@@ -52,7 +53,7 @@ def leave(block, url):
 
 def alone(url):
     """Whether nothing of a block is left in this process, and the outcome then."""
-    return not _live.anything_live() and urllib.request._opener is None, outcome(url)
+    return not live.anything_live() and urllib.request._opener is None, outcome(url)
 
 
 def in_the_forking_threads_block(url, ca_file):

@@ -22,7 +22,8 @@ from servers import (
     serving,
 )
 
-from trusted_context import InsecureWarning, _stores, trusted_context
+from trusted_context import InsecureWarning, trusted_context
+from trusted_context.sources import stores
 
 silent = pytest.mark.filterwarnings("ignore::trusted_context.InsecureWarning")
 
@@ -225,7 +226,7 @@ def test_no_error_while_building_turns_verification_off(server, ca_file, monkeyp
 
     async def check(session):
         with trusted_context(ca_file):
-            monkeypatch.setattr("trusted_context._trust.Trust.shared_context", fail)
+            monkeypatch.setattr("trusted_context.core.trust.Trust.shared_context", fail)
             with pytest.raises(MemoryError):
                 await fetch(session, server.url)
 
@@ -298,8 +299,8 @@ def test_a_trust_of_the_operating_systems_is_shared_by_no_two_servers(keeper, ca
     """As on Windows and macOS (played here): one context for each server, and connections are still kept."""
     truststore = pytest.importorskip("truststore")
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
-    monkeypatch.setattr(_stores, "find", _natively(_stores.find))
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "find", _natively(stores.find))
 
     async def check(session):
         with trusted_context(system=True):

@@ -386,12 +386,12 @@ def test_an_error_in_building_a_context_connects_to_nobody(server, ca_file, monk
 
     block = trusted_context([ca_file, material.make_ca("Fresh").pem])  # such as no test before has entered
     if when == "at entry":
-        monkeypatch.setattr("trusted_context._trust._prepare", fails)
+        monkeypatch.setattr("trusted_context.core.trust._prepare", fails)
         with pytest.raises(OSError, match="out of memory"):
             block.start()
     else:
         with block:
-            monkeypatch.setattr("trusted_context._trust._Contexts.new", fails)
+            monkeypatch.setattr("trusted_context.core.trust._Contexts.new", fails)
             with pytest.raises(OSError, match="out of memory"):
                 fetch(server.url)
     assert server.requests == []

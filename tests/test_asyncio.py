@@ -8,7 +8,8 @@ import ssl
 import pytest
 from servers import BODY, verify_failure
 
-from trusted_context import _stores, trusted_context
+from trusted_context import trusted_context
+from trusted_context.sources import stores
 
 silent = pytest.mark.filterwarnings("ignore::trusted_context.InsecureWarning")
 
@@ -146,7 +147,7 @@ def test_a_server_without_a_context_is_the_error_it_ever_was(ca_file):
 def test_a_trust_of_the_operating_systems_is_shared_by_no_two_connections(port, ca_file, monkeypatch):
     """As on Windows and macOS (played here): a context for each connection, that verifies."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
 
     async def check():
         with trusted_context(system=True):

@@ -251,9 +251,9 @@ class CoarseClock:
 def test_a_replaced_file_is_seen_at_the_next_entry(server, ca_file, other_file, monkeypatch, case):
     """New content is seen at once, also where size and time of modification are those of the old."""
     if case == "settled":  # the cache trusts no file as young as a test's, and tests do not wait
-        monkeypatch.setattr("trusted_context._bundle._SETTLED_SECONDS", -60)
+        monkeypatch.setattr("trusted_context.sources.bundles._SETTLED_SECONDS", -60)
     if case == "coarse clock":
-        monkeypatch.setattr("trusted_context._bundle.os", CoarseClock())
+        monkeypatch.setattr("trusted_context.sources.bundles.os", CoarseClock())
     size = max(ca_file.stat().st_size, other_file.stat().st_size)
     for file in (ca_file, other_file):
         file.write_bytes(file.read_bytes().ljust(size, b"\n"))

@@ -14,8 +14,9 @@ from material import make_ca, make_server
 from servers import BODY, Server, serving, write_ca
 
 import trusted_context as package
-from trusted_context import InsecureWarning, Report, _stores, check, trusted_context
-from trusted_context.checks import _probe
+from trusted_context import InsecureWarning, Report, check, trusted_context
+from trusted_context.checks import probe
+from trusted_context.sources import stores
 
 # What is wrong with these is the same for whoever trusts the server.
 _TRUSTED_ALL_THE_SAME = {None, "strict", "client-certificate"}
@@ -278,7 +279,7 @@ def test_a_native_store(server, ca, ca_file, machine):
 
     (Elsewhere truststore takes the part of the operating system, by what OpenSSL's own variable names.)
     """
-    machine.patch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    machine.patch.setattr(stores, "VERIFIES_NATIVELY", True)
     assert verdicts(check(server.url)) == {"system": False, "certifi": False}
     machine.patch.setenv("SSL_CERT_FILE", str(ca_file))
     machine.patch.setenv("REQUESTS_CA_BUNDLE", str(machine.certifi))
@@ -303,7 +304,7 @@ def test_ctrl_c_in_the_middle_of_a_handshake_is_not_lost(server, monkeypatch):
 
         __hash__ = None
 
-    monkeypatch.setattr(_probe, "_HANDSHAKE_RECORD", Interrupting())
+    monkeypatch.setattr(probe, "_HANDSHAKE_RECORD", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         check(server.url, timeout=2)
 

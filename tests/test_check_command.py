@@ -15,7 +15,7 @@ from bad_certificates import issue
 from checking import COMMAND, SECRET, run_in_terminal, small_machine
 from servers import ConnectProxy, Server, serving
 
-from trusted_context.command import _check_command
+from trusted_context.command import check_command
 
 ESCAPE = "\x1b"
 
@@ -30,8 +30,8 @@ def machine(tmp_path):
 def run(*arguments):
     """The exit status of the command in this process."""
     parser = argparse.ArgumentParser(prog="trusted-context")
-    _check_command.add_parser(parser.add_subparsers(required=True))
-    return _check_command.main(parser.parse_args(["check", *map(str, arguments)]))
+    check_command.add_parser(parser.add_subparsers(required=True))
+    return check_command.main(parser.parse_args(["check", *map(str, arguments)]))
 
 
 def run_process(*arguments, **options):

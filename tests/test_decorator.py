@@ -7,7 +7,8 @@ import inspect
 import pytest
 from servers import BODY, fetch, refusal
 
-from trusted_context import InsecureWarning, _live, current, trusted_context
+from trusted_context import InsecureWarning, current, trusted_context
+from trusted_context.core import live
 
 
 @pytest.fixture
@@ -63,10 +64,10 @@ def test_a_decorated_recursion_nests(block):
 
     @block
     def down(depth):
-        return len(_live._entries) if depth == 0 else down(depth - 1)
+        return len(live._entries) if depth == 0 else down(depth - 1)
 
     assert down(5) == 6
-    assert not _live.anything_live()
+    assert not live.anything_live()
 
 
 def test_a_decorated_coroutine_is_inside_the_block_exactly_while_it_runs(block, server):
@@ -100,7 +101,7 @@ def test_a_cancelled_coroutine_leaves_the_block(block):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await wait()
-        return _live.anything_live()
+        return live.anything_live()
 
     assert asyncio.run(main()) is False
 

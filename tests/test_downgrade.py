@@ -13,7 +13,7 @@ import pytest
 from servers import BODY, fetch, refusal, verify_failure
 
 from trusted_context import trusted_context
-from trusted_context.clients import _downgrade
+from trusted_context.clients import downgrade
 
 
 def plain(url):
@@ -242,9 +242,9 @@ def test_remembering_failures_keeps_no_frame_alive(server, other_file):
 
 def test_the_memory_of_failures_is_bounded():
     """The oldest failures are forgotten first."""
-    log = _downgrade._Log()
-    for number in range(_downgrade._MAX_FAILURES + 10):
+    log = downgrade._Log()
+    for number in range(downgrade._MAX_FAILURES + 10):
         log.failed(f"//host/{number}", OSError("broken"))
     assert log.failure("//host/9") is None
     assert isinstance(log.failure("//host/10"), OSError)
-    assert len(log._failures) == _downgrade._MAX_FAILURES
+    assert len(log._failures) == downgrade._MAX_FAILURES

@@ -19,7 +19,8 @@ from exported import (
 )
 from servers import BODY, fetch, refusal
 
-from trusted_context import _environ, _stores, trusted_context
+from trusted_context import trusted_context
+from trusted_context.sources import environment, stores
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_insecure_and_local_blocks_export_nothing(arguments, server, ca_file, us
     with trusted_context(None if arguments.get("insecure") is True else ca_file, export=True, **arguments):
         assert variables() == users
         assert fetch(server.url) == BODY
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     with trusted_context(system=None if arguments.get("insecure") is True else True, export=True, **arguments):
         assert variables() == users
 
@@ -158,8 +159,8 @@ def test_blocks_of_several_threads_put_back_the_user_s_values(ca_file, other_fil
             with trusted_context(file, export=True):
                 if os.environ.get("SSL_CERT_FILE") not in {str(ca_file), str(other_file)}:
                     failures.append(os.environ.get("SSL_CERT_FILE"))
-                if _environ.value("SSL_CERT_FILE") != users["SSL_CERT_FILE"]:
-                    failures.append(_environ.value("SSL_CERT_FILE"))
+                if environment.value("SSL_CERT_FILE") != users["SSL_CERT_FILE"]:
+                    failures.append(environment.value("SSL_CERT_FILE"))
 
     threads = [threading.Thread(target=churn, args=(file,)) for file in (ca_file, other_file) * 3]
     for thread in threads:
@@ -190,7 +191,7 @@ def test_a_plain_block_inside_an_exporting_one_follows_the_user_s_values(variabl
     monkeypatch.setenv(variable, str(value))
     with trusted_context(ca_file, export=True), trusted_context(ca_file.read_bytes(), export=True):
         assert trusted_context().describe().startswith(f"{variable}={value}: 1 CA;")
-        assert _environ.value(variable) == str(value)
+        assert environment.value(variable) == str(value)
 
 
 def test_without_the_user_s_values_a_plain_block_inside_an_exporting_one_follows_the_machine(ca_file):
@@ -209,7 +210,7 @@ def test_a_variable_that_other_code_set_stays_as_it_set_it(name, value, ca_file,
     """It is left, and named in a warning at the caller's line; the others are put back."""
     block = trusted_context(ca_file, export=True).start()
     os.environ[name] = value
-    assert _environ.value(name) == (value or None)
+    assert environment.value(name) == (value or None)
     with pytest.warns(RuntimeWarning, match=f"environment variable {name} was changed by other code") as caught:
         block.stop()
     assert [warning.filename for warning in caught] == [__file__]
@@ -233,7 +234,7 @@ def test_a_change_between_two_blocks_is_back_after_the_inner_one(outer_first, ca
     os.environ["PIP_CERT"] = "theirs"
     inner = trusted_context(other_file, export=True).start()
     assert variables() == naming(other_file)
-    assert _environ.value("PIP_CERT") == "theirs"
+    assert environment.value("PIP_CERT") == "theirs"
     if outer_first:
         with pytest.warns(RuntimeWarning, match="PIP_CERT was changed"):
             outer.stop()
@@ -298,7 +299,7 @@ def test_ctrl_c_in_the_middle_of_entering_leaves_the_environment_as_it_was(steps
     with trusted_context(ca_file.read_bytes(), export=True) if nested else contextlib.nullcontext():
         before = variables()
         with monkeypatch.context() as patch:
-            patch.setattr(_environ, "os", _breaking_after(steps))
+            patch.setattr(environment, "os", _breaking_after(steps))
             with pytest.raises(KeyboardInterrupt):
                 block.start()
         assert variables() == before
@@ -311,7 +312,7 @@ def test_ctrl_c_in_the_middle_of_leaving_is_heeded_after_it(steps, ca_file, user
     """Wherever it strikes, the block is left, the variables are the user's, and the caller gets the interrupt."""
     block = trusted_context(ca_file, export=True).start()
     with monkeypatch.context() as patch:
-        patch.setattr(_environ, "os", _breaking_after(steps))
+        patch.setattr(environment, "os", _breaking_after(steps))
         with pytest.raises(KeyboardInterrupt):
             block.stop()
     assert "live" not in repr(block)
@@ -351,6 +352,6 @@ def test_a_block_without_export_touches_no_environment_and_no_file(ca_file, monk
         raise AssertionError("done for a block that exports nothing")
 
     for name in ("_update", "_values", "write", "export"):
-        monkeypatch.setattr(_environ, name, fail)
+        monkeypatch.setattr(environment, name, fail)
     with trusted_context(ca_file):
         pass

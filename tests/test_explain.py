@@ -14,8 +14,10 @@ from failing import CLIENTS, by_aiohttp, by_httpx, by_requests, by_urllib, by_ur
 from servers import BODY, NO_NAME, ConnectProxy, fetch, serving, verify_failure
 
 import trusted_context as package
-from trusted_context import Explanation, _handshake, _stores, explain, trusted_context
-from trusted_context.explanations import _anchors
+from trusted_context import Explanation, explain, trusted_context
+from trusted_context.core import handshake
+from trusted_context.explanations import anchors
+from trusted_context.sources import stores
 
 _FAILING = [name for name, case in CASES.items() if case.cause]
 _SOUND = [name for name, case in CASES.items() if not case.cause]
@@ -186,7 +188,7 @@ def test_a_text_that_two_hosts_could_have_left_names_neither(bad):
 @pytest.mark.parametrize("named", ["https://other.test/x", "HTTPSConnectionPool(host='other.test', port=443)"])
 def test_a_text_that_names_another_host_is_not_explained_by_what_this_one_presented(named, bad):
     """OpenSSL's words are the same for every host: those of a child's failure are not taken for an earlier one here."""
-    _handshake._recent.clear()
+    handshake._recent.clear()
     text = f"{named}: {failure_of(bad['known-interception'])}"
     explanation = explain(RuntimeError(text))
     assert (explanation.cause, explanation.presented) == ("unknown-root", "")
@@ -267,7 +269,7 @@ def test_what_cannot_be_read_of_a_chain_does_not_stand_in_the_way(bad, monkeypat
     def broken(_connection):
         raise AttributeError("get_unverified_chain")
 
-    monkeypatch.setattr(_handshake, "read_chain", broken)
+    monkeypatch.setattr(handshake, "read_chain", broken)
     error = failure_of(bad["known-interception"])
     assert isinstance(error, urllib.error.URLError)
     assert verify_failure(error).verify_code == 19
@@ -280,11 +282,11 @@ def test_an_unusable_store_does_not_stand_in_the_way(bad, monkeypatch):
     def broken():
         raise OSError("no store")
 
-    monkeypatch.setattr(_stores, "_system", broken)
-    monkeypatch.setattr(_stores, "_from_certifi", broken)
+    monkeypatch.setattr(stores, "_system", broken)
+    monkeypatch.setattr(stores, "_from_certifi", broken)
     explanation = explain(failure_of(bad["unknown-issuer"]))
     assert explanation.cause == "unknown-issuer"
-    assert not _anchors.system_may_know(None)
+    assert not anchors.system_may_know(None)
 
 
 def test_the_public_names_come_when_they_are_asked_for():

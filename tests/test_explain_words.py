@@ -9,11 +9,12 @@ from issuing import inspector, intermediate, issue, root, stranger
 from material import public_bundle
 from servers import BODY, Server, fetch, serving, verify_failure
 
-from trusted_context import _bundle, _stores, explain, trusted_context
-from trusted_context._certificate import Certificate
-from trusted_context._trust import Trust
-from trusted_context.explanations import _anchors
-from trusted_context.explanations._products import product_of
+from trusted_context import explain, trusted_context
+from trusted_context.core.certificate import Certificate
+from trusted_context.core.trust import Trust
+from trusted_context.explanations import anchors
+from trusted_context.explanations.products import product_of
+from trusted_context.sources import bundles, stores
 
 
 def test_the_words_of_an_inspecting_product(bad):
@@ -75,8 +76,8 @@ def test_system_is_offered_where_the_systems_store_has_the_root(bad, monkeypatch
     """A root, or an issuer, that this machine's store holds is cured by system=True; one of the same name is not."""
     store = tmp_path / "system.pem"
     store.write_bytes(stranger().pem + b"\n" + root().pem)
-    monkeypatch.setattr(_stores, "_SYSTEM_FILES", (str(store),))
-    monkeypatch.setattr(_stores, "_compiled_in", lambda: ("", ""))
+    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(store),))
+    monkeypatch.setattr(stores, "_compiled_in", lambda: ("", ""))
     for name in ("untrusted-root", "unknown-issuer"):
         assert explain(failure_of(bad[name])).next.startswith("trusted_context(system=True): the operating system's")
     for name in ("known-interception", "same-name-other-key-sent"):
@@ -99,7 +100,7 @@ def test_certifi_is_offered_where_it_has_the_root(bad, monkeypatch, tmp_path):
 
 def test_system_is_a_guess_where_the_operating_system_verifies(bad, monkeypatch):
     """On Windows and macOS (told here by the platform's flag alone) its store cannot be looked into: it is offered."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     assert explain(failure_of(bad["known-interception"])).next.startswith(
         "trusted_context(system=True) where a browser"
     )
@@ -107,7 +108,7 @@ def test_system_is_a_guess_where_the_operating_system_verifies(bad, monkeypatch)
 
 def test_native_verification_keeps_the_chain_too(bad, monkeypatch):
     """truststore's own contexts (here on Linux, told by the platform's flag) keep what was presented."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     port = bad["known-interception"]
     with trusted_context(system=True):
         for call in (by_urllib, by_asyncio):
@@ -127,7 +128,7 @@ def test_what_a_native_verifier_refuses_after_the_handshake_is_explained(code, b
         error.verify_code, error.verify_message = code, "the system's own words"
         raise error
 
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setattr(sys.modules[truststore.SSLContext.__init__.__module__], "_verify_peercerts_impl", refuse)
     monkeypatch.setenv("SSL_CERT_FILE", str(bad["sound"].cafile))  # truststore's store on Linux
     port = bad["sound"]
@@ -215,7 +216,7 @@ def test_products_are_known_by_the_names_of_their_cas():
         for name in names:
             info = {"subject": ((("commonName", "x"),),), "issuer": ((("commonName", name),),)}
             assert product_of([Certificate(b"", info)]) == product, name
-    public = _anchors.of_trust(Trust(_bundle.read([public_bundle()]).certificates))
+    public = anchors.of_trust(Trust(bundles.read([public_bundle()]).certificates))
     assert len(public) > 100
     assert [root.subject for root in public if product_of([root])] == []
     hewlett = {"subject": (), "issuer": ((("localityName", "Palo Alto"),), (("commonName", "HP CA"),))}

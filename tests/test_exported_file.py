@@ -22,7 +22,8 @@ from exported import (
 )
 from servers import write_ca
 
-from trusted_context import BundleError, _environ, _stores, trusted_context
+from trusted_context import BundleError, trusted_context
+from trusted_context.sources import environment, stores
 
 # What is in the file
 
@@ -137,7 +138,7 @@ def test_the_written_file_is_the_user_s_alone(ca):
             exported = trusted_context(ca.cert_pem.bytes()).environment()["SSL_CERT_FILE"]
             assert stat.S_IMODE(os.stat(exported).st_mode) == 0o600
             names.add(exported)
-            _environ._remove_written()
+            environment._remove_written()
             assert not os.path.exists(exported)
     finally:
         os.umask(umask)
@@ -183,7 +184,7 @@ def test_only_what_was_written_is_removed(ca):
     os.unlink(exported)
     with open(exported, "wb") as file:
         file.write(b"theirs")
-    _environ._remove_written()
+    environment._remove_written()
     assert written() == [exported]
 
 
@@ -221,7 +222,7 @@ def test_a_full_disk_leaves_no_half_a_file(ca, monkeypatch):
 
     block.start()
     with monkeypatch.context() as patch:
-        patch.setattr(_environ, "open", Full, raising=False)
+        patch.setattr(environment, "open", Full, raising=False)
         with pytest.raises(OSError, match="No space left"):
             block.environment()
     assert written() == []
@@ -260,9 +261,9 @@ def store(monkeypatch, tmp_path):
     file, hashed = tmp_path / "system" / "cert.pem", tmp_path / "system" / "certs"
     hashed.mkdir(parents=True)
     paths = ssl.get_default_verify_paths()._replace(openssl_cafile=str(file), openssl_capath=str(hashed))
-    monkeypatch.setattr(_stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-    monkeypatch.setattr(_stores, "_SYSTEM_FILES", ())
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", False)
+    monkeypatch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
+    monkeypatch.setattr(stores, "_SYSTEM_FILES", ())
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", False)
     machine = material.make_ca("Machine")
     file.write_bytes(machine.pem)
     return types.SimpleNamespace(file=file, folder=hashed, ca=machine)
@@ -324,7 +325,7 @@ def test_certifi_is_exported_where_it_is_what_is_trusted(store):
 @pytest.mark.parametrize("arguments", [{}, {"system": True}, {"cafile": "", "system": True}], ids=str)
 def test_a_native_store_cannot_be_exported(arguments, ca_file, monkeypatch):
     """On Windows and macOS (mocked here) there is no file to name: a ValueError says to give cafile."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     if "cafile" in arguments:
         arguments = arguments | {"cafile": ca_file}
     block = trusted_context(**arguments, export=True)

@@ -11,7 +11,8 @@ import threading
 import pytest
 from servers import BODY, fetch, refusal
 
-from trusted_context import InsecureWarning, _live, current, trusted_context
+from trusted_context import InsecureWarning, current, trusted_context
+from trusted_context.core import live
 
 
 def in_a_thread(function, *args):
@@ -31,16 +32,16 @@ def insecure():
 def test_exits_in_any_order_leave_the_right_block_governing(order, server, ca_file, other_file):
     """Three blocks end in each order: the newest that is live governs after each step, and none after the last."""
     blocks = [trusted_context(path).start() for path in (ca_file, other_file, ca_file)]
-    live = [0, 1, 2]
+    alive = [0, 1, 2]
     for ending in order:
         blocks[ending].stop()
-        live.remove(ending)
-        assert current() is (blocks[live[-1]] if live else None)
-        if live and live[-1] != 1:
+        alive.remove(ending)
+        assert current() is (blocks[alive[-1]] if alive else None)
+        if alive and alive[-1] != 1:
             assert fetch(server.url) == BODY
         else:
             refusal(server.url)
-    assert not _live.anything_live()
+    assert not live.anything_live()
 
 
 def test_the_innermost_block_of_this_context_governs(server, ca_file, other_file):
@@ -63,7 +64,7 @@ def test_one_object_entered_by_two_threads_is_left_rightly_by_each(server, ca_fi
         with block:
             inside.set()
             go_on.wait(20)
-            return fetch(server.url), len(_live._entries)
+            return fetch(server.url), len(live._entries)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         visitor = pool.submit(visit)
@@ -126,7 +127,7 @@ def test_a_task_that_closes_an_async_generator_elsewhere_leaves_nothing_behind(c
         running = steps()
         assert await anext(running) is not None
         await asyncio.create_task(running.aclose())
-        return current(), len(_live._entries)
+        return current(), len(live._entries)
 
     assert asyncio.run(main()) == (None, 0)
 
@@ -137,20 +138,20 @@ def test_ended_entries_do_not_pile_up(ca_file):
         block = trusted_context(ca_file).start()
         in_a_thread(block.stop)
     with trusted_context(ca_file):
-        assert len(_live._stack.get()) == 1
-    assert _live._stack.get() == ()
-    assert len(_live._entries) == 0
+        assert len(live._stack.get()) == 1
+    assert live._stack.get() == ()
+    assert len(live._entries) == 0
 
 
 def test_an_ended_entry_keeps_no_block_alive(ca_file):
     """Nothing of a block is held once it ended and its object is gone."""
     gc.collect()
-    before = sum(isinstance(found, _live.Entry) for found in gc.get_objects())
+    before = sum(isinstance(found, live.Entry) for found in gc.get_objects())
     for _ in range(20):
         with trusted_context(ca_file), trusted_context(ca_file):
             pass
     gc.collect()
-    assert sum(isinstance(found, _live.Entry) for found in gc.get_objects()) <= before
+    assert sum(isinstance(found, live.Entry) for found in gc.get_objects()) <= before
 
 
 def test_another_thread_inside_a_process_wide_block_is_covered(server, ca_file):
@@ -272,7 +273,7 @@ def test_stop_inside_with_does_not_end_it(server, ca_file):
     block = trusted_context(ca_file).start()
     with block:
         block.stop()
-        assert len(_live._entries) == 1
+        assert len(live._entries) == 1
         assert fetch(server.url) == BODY
     assert current() is None
 
@@ -321,7 +322,7 @@ def test_leaving_where_nothing_was_entered_beside_threads_that_enter(ca_file):
             done.set()
         for churner in churning:
             churner.result(30)
-    assert not _live.anything_live()
+    assert not live.anything_live()
 
 
 def test_both_ends_of_a_with_statement_belong_together(server, ca_file, other_file):

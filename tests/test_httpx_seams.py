@@ -14,8 +14,8 @@ from servers import BODY, fails
 from servers import fetch as fetch_by_urllib
 
 from trusted_context import trusted_context
-from trusted_context.clients import _on_import
-from trusted_context.clients import httpx as client
+from trusted_context.clients import for_httpx as client
+from trusted_context.clients import importing
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -25,7 +25,7 @@ httpx2 = pytest.importorskip("httpx2")
 def _small_default(other_file, monkeypatch):
     """Outside, clients trust a bundle that is quicker to read than certifi's; nothing was warned of before."""
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
-    monkeypatch.setattr(_on_import, "_warned", set())
+    monkeypatch.setattr(importing, "_warned", set())
 
 
 def fetch(url, library=httpx):
@@ -184,7 +184,7 @@ def test_what_other_code_had_put_there_before_is_called_as_it_was(server, ca_fil
         assert fetch(server.url) == b"a mock's"
 
 
-@pytest.mark.parametrize("step", ["_make_handle_request", "_make_handle_async_request", "_httpx_defaults"])
+@pytest.mark.parametrize("step", ["_make_handle_request", "_make_handle_async_request", "httpx_defaults"])
 def test_an_install_that_fails_half_way_undoes_its_first_half(step, server, ca_file, monkeypatch):
     """Whichever step fails, all that came before is undone, and the next block works."""
 

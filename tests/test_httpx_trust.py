@@ -13,7 +13,7 @@ from material import hashed_name
 from servers import BODY, Server, asking_for_certificates, fails, serving, write_ca
 
 from trusted_context import trusted_context
-from trusted_context.clients import _folders, _httpx_defaults
+from trusted_context.clients import folders, httpx_defaults
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -133,24 +133,24 @@ def test_a_context_with_settings_of_its_own_was_chosen(change, ca_file, other_fi
     same, changed, wider = (ssl.create_default_context(cafile=other_file) for _ in range(3))
     change(changed)
     wider.load_verify_locations(ca_file)
-    assert [_httpx_defaults.is_default(each, "httpx") for each in (same, changed, wider)] == [True, False, False]
+    assert [httpx_defaults.is_default(each, "httpx") for each in (same, changed, wider)] == [True, False, False]
 
 
 def test_what_is_chosen_later_is_chosen(ca_file, other_file, monkeypatch):
     """A context that was a default when it was first looked at is looked at again once it was changed."""
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     first, second = (ssl.create_default_context(cafile=other_file) for _ in range(2))
-    assert _httpx_defaults.is_default(first, "httpx")
-    assert _httpx_defaults.is_default(second, "httpx")
+    assert httpx_defaults.is_default(first, "httpx")
+    assert httpx_defaults.is_default(second, "httpx")
     first.load_verify_locations(ca_file)
     second.check_hostname = False
-    assert not _httpx_defaults.is_default(first, "httpx")
-    assert not _httpx_defaults.is_default(second, "httpx")
+    assert not httpx_defaults.is_default(first, "httpx")
+    assert not httpx_defaults.is_default(second, "httpx")
 
 
 def test_what_is_no_context_of_pythons_was_chosen(server, ca_file):
     """A context of another make, such as pyOpenSSL's, is a choice; so is a default changed by hand later."""
-    assert not _httpx_defaults.is_default(object(), "httpx")
+    assert not httpx_defaults.is_default(object(), "httpx")
     with trusted_context(ca_file), httpx.Client(timeout=20) as made:
         assert made.get(server.url).content == BODY
         made._transport._pool._ssl_context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
@@ -190,12 +190,12 @@ def test_a_subset_of_what_is_trusted_by_default_was_chosen(ca, other_ca, tmp_pat
     both = tmp_path / "both.pem"
     both.write_bytes(ca.cert_pem.bytes() + other_ca.cert_pem.bytes())
     given.setenv("SSL_CERT_FILE", str(both))
-    assert _httpx_defaults.is_default(ssl.create_default_context(cafile=both), "httpx")
-    assert not _httpx_defaults.is_default(ssl.create_default_context(cafile=given.ca_file), "httpx")
-    assert not _httpx_defaults.is_default(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "httpx")
+    assert httpx_defaults.is_default(ssl.create_default_context(cafile=both), "httpx")
+    assert not httpx_defaults.is_default(ssl.create_default_context(cafile=given.ca_file), "httpx")
+    assert not httpx_defaults.is_default(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "httpx")
     own = type("Own", (ssl.SSLContext,), {})(ssl.PROTOCOL_TLS_CLIENT)
     own.load_verify_locations(both)
-    assert not _httpx_defaults.is_default(own, "httpx")
+    assert not httpx_defaults.is_default(own, "httpx")
 
 
 # --- what is nobody's choice
@@ -243,12 +243,12 @@ def test_a_context_shows_what_it_finds_in_a_folder(ca, other_ca, ca_file, other_
     """Asked for certificates, a context shows those that are in its folder, and trusts no more than before."""
     ders = [ssl.PEM_cert_to_DER_cert(each.cert_pem.bytes().decode()) for each in (ca, other_ca)]
     context = _bare_context(folder_of("one", ca_file))
-    _folders.reveal(context, ders)
+    folders.reveal(context, ders)
     assert context.get_ca_certs(binary_form=True) == ders[:1]
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context = _bare_context(folder_of("other", other_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    _folders.reveal(context, ders)
+    folders.reveal(context, ders)
     assert context.get_ca_certs() == []
 
 

@@ -7,8 +7,9 @@ import pytest
 import truststore
 from servers import BODY, Server, fails, serving, verify_failure
 
-from trusted_context import _stores, trusted_context
-from trusted_context.clients import _httpx_defaults
+from trusted_context import trusted_context
+from trusted_context.clients import httpx_defaults
+from trusted_context.sources import stores
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -28,7 +29,7 @@ def test_where_the_system_verifies_each_connection_has_a_context_of_its_own(
     library, ca, ca_file, other_file, monkeypatch
 ):
     """As on Windows and macOS: no handshake waits for another's, and connections are kept in one pool as ever."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
 
     def context_of(response):
@@ -52,7 +53,7 @@ def test_where_the_system_verifies_asynchronous_clients_are_covered(ca, ca_file,
     """As on Windows and macOS, under asyncio and trio."""
     anyio = pytest.importorskip("anyio")
     pytest.importorskip("trio")
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
 
     async def use():
@@ -75,17 +76,17 @@ def test_a_plain_context_of_truststores_is_a_default_where_the_library_makes_it(
     def make():
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    assert not _httpx_defaults.is_default(make(), "httpx2")
-    _httpx_defaults._made.cache_clear()
+    assert not httpx_defaults.is_default(make(), "httpx2")
+    httpx_defaults._made.cache_clear()
     monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: make())
     try:
-        assert _httpx_defaults.is_default(make(), "httpx2")
+        assert httpx_defaults.is_default(make(), "httpx2")
         own = make()
         own.load_verify_locations(ca_file)
-        assert not _httpx_defaults.is_default(own, "httpx2")
-        assert not _httpx_defaults.is_default(make(), "httpx")
+        assert not httpx_defaults.is_default(own, "httpx2")
+        assert not httpx_defaults.is_default(make(), "httpx")
     finally:
-        _httpx_defaults._made.cache_clear()
+        httpx_defaults._made.cache_clear()
 
 
 @by_library

@@ -12,7 +12,8 @@ import pytest
 import trustme
 from servers import BODY, Server, fetch, refusal, serving
 
-from trusted_context import InsecureWarning, _trust, clients, trusted_context
+from trusted_context import InsecureWarning, clients, trusted_context
+from trusted_context.core import trust
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_python_that_allows_older_versions_is_hardened():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    assert _trust._harden(context, _trust.Trust()).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert trust._harden(context, trust.Trust()).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 # --- the warning
@@ -184,7 +185,7 @@ def test_no_error_while_building_turns_verification_off(server, ca_file, monkeyp
         raise MemoryError("no context")
 
     with trusted_context(ca_file):
-        monkeypatch.setattr(_trust.Trust, "shared_context", fail)
+        monkeypatch.setattr(trust.Trust, "shared_context", fail)
         with pytest.raises(MemoryError):
             fetch(server.url)
     assert server.requests == []

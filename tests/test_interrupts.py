@@ -11,8 +11,9 @@ from conftest import assert_same, state
 from servers import BODY, fetch
 
 import trusted_context as package
-from trusted_context import _live, trusted_context
-from trusted_context._lock import lock
+from trusted_context import trusted_context
+from trusted_context.core import live
+from trusted_context.core.lock import lock
 
 _SOURCE = str(Path(package.__file__).parent)
 
@@ -64,7 +65,7 @@ def test_an_interrupt_at_any_line_of_entering_or_leaving_leaves_all_as_it_was(bu
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(lock.acquire, timeout=5).result(), where
             pool.submit(lock.release).result()
-        if _live.anything_live():
+        if live.anything_live():
             unsafe.append(where)
             block.stop()
         assert_same(before, state())

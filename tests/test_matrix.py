@@ -13,7 +13,8 @@ import pytest
 from matrix import CLIENTS, PASSWORD, USER, coverage, going, markdown, with_credentials
 from servers import BODY, ConnectProxy, KeepAliveHandler, Server, serving
 
-from trusted_context import _stores, trusted_context
+from trusted_context import trusted_context
+from trusted_context.sources import stores
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -66,8 +67,8 @@ def keeper(_running_keeper):
 def block_of(ca_file, other_file, monkeypatch):
     """Makes the block with a kind of trust; the system's store is one of our own, that holds the CA."""
     paths = ssl.get_default_verify_paths()._replace(openssl_cafile=str(ca_file), openssl_capath="")
-    monkeypatch.setattr(_stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", False)
+    monkeypatch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", False)
     blocks = {
         "CA file": lambda: trusted_context(ca_file),
         "exported CA file": lambda: trusted_context(ca_file, export=True),

@@ -15,8 +15,10 @@ from issuing import issue, root
 from servers import BODY, Server, fetch, serving, verify_failure
 from test_interrupts import Interrupter
 
-from trusted_context import InsecureWarning, _live, explain, trusted_context
-from trusted_context.explanations import _explain, _notes
+from trusted_context import InsecureWarning, explain, trusted_context
+from trusted_context.core import live
+from trusted_context.explanations import explain as explaining
+from trusted_context.explanations import notes
 
 _PASSWORD = "S3CRET"
 
@@ -174,7 +176,7 @@ def test_a_group_of_groups_is_looked_at_in_bounded_time(block):
     for _ in range(10):
         group = ExceptionGroup("x", [group] * 8)
     assert leaving(block, raising(group)) is group
-    assert len(notes_of(next(_notes._members(group)))) == 1
+    assert len(notes_of(next(notes._members(group)))) == 1
 
 
 def test_a_task_group_gives_a_note_to_each_task(bad, block):
@@ -213,12 +215,12 @@ def test_a_task_group_gives_a_note_to_each_task(bad, block):
 def test_other_errors_are_not_touched(error, block):
     """Nothing is added to, and nothing is imported for, what no HTTP client says of a connection."""
     before = vars(error).copy()
-    loaded = sys.modules.pop("trusted_context.explanations._explain", None)
+    loaded = sys.modules.pop("trusted_context.explanations.explain", None)
     try:
         assert leaving(block, raising(error)) is error
-        assert "trusted_context.explanations._explain" not in sys.modules
+        assert "trusted_context.explanations.explain" not in sys.modules
     finally:
-        sys.modules["trusted_context.explanations._explain"] = loaded or _explain
+        sys.modules["trusted_context.explanations.explain"] = loaded or explaining
     assert vars(error) == before
     assert not hasattr(error, "__notes__")
 
@@ -264,7 +266,7 @@ def test_a_failing_explanation_never_replaces_the_users_error(port, block, monke
     def broken(*_args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(_explain, "explain", broken)
+    monkeypatch.setattr(explaining, "explain", broken)
     error = leaving(block, lambda: fetch(port.url))
     assert isinstance(verify_failure(error), ssl.SSLCertVerificationError)
     assert notes_of(error) == []
@@ -280,11 +282,11 @@ def test_the_block_is_left_before_anything_is_explained(port, block, monkeypatch
     seen = []
 
     def interrupted(_error):
-        seen.append(_live.anything_live())
+        seen.append(live.anything_live())
         assert_same(before, state())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_explain, "explain", interrupted)
+    monkeypatch.setattr(explaining, "explain", interrupted)
     assert isinstance(leaving(block, lambda: fetch(port.url)), KeyboardInterrupt)
     assert seen == [False]
 
@@ -296,7 +298,7 @@ def test_an_interrupt_at_any_line_of_leaving_with_a_failure_leaves_all_as_it_was
     before = state()
     unsafe, at = [], 1
     while (where := _interrupted_leaving(block, RuntimeError(error), at)) is not None:
-        if _live.anything_live():
+        if live.anything_live():
             unsafe.append(where)
             block.stop()
         assert_same(before, state())

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from trusted_context.clients import _on_import
+from trusted_context.clients import importing
 
 pytest.importorskip("requests")
 
@@ -112,11 +112,11 @@ def test_a_client_is_looked_after_when_its_library_is_there(run):
         """
         import sys
         ours = lambda: {name for name in sys.modules if name.startswith("trusted_context.clients.")}
-        rooms = lambda: {name.rpartition(".")[2] for name in ours() if "._" not in name}
+        met = lambda: {name.rpartition(".for_")[2] for name in ours() if ".for_" in name}
         with trusted_context(cafile):
-            assert rooms() == {"urllib"}, rooms()
+            assert met() == {"urllib"}, met()
             import requests
-            assert rooms() == {"urllib", "urllib3"}, rooms()
+            assert met() == {"urllib", "urllib3"}, met()
         """
     )
 
@@ -294,12 +294,12 @@ def test_two_finders_that_ask_each_other_come_to_an_end():
             return None
 
     asking = Asking()
-    _on_import._wanted["colorsys"] = lambda _module: None
-    sys.meta_path[:0] = [_on_import._finder, asking]
+    importing._wanted["colorsys"] = lambda _module: None
+    sys.meta_path[:0] = [importing._finder, asking]
     try:
-        spec = _on_import._finder.find_spec("colorsys", None)
+        spec = importing._finder.find_spec("colorsys", None)
     finally:
         del sys.meta_path[:2]
-        del _on_import._wanted["colorsys"]
+        del importing._wanted["colorsys"]
     assert spec.name == "colorsys"
     assert copy.copy(spec.loader).name == "colorsys"

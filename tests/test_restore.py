@@ -15,7 +15,7 @@ from conftest import assert_same, state
 from servers import BODY, fetch, refusal
 
 from trusted_context import clients, trusted_context
-from trusted_context.clients import urllib as urllib_client
+from trusted_context.clients import for_urllib as urllib_client
 
 
 def _normally(block, url):
@@ -139,7 +139,7 @@ def test_a_failing_install_undoes_its_completed_steps_and_names_the_client(monke
 
     before = state()
     broken = types.SimpleNamespace(meet_it=fail, restore=list)
-    monkeypatch.setitem(sys.modules, f"{clients.__name__}.broken", broken)
+    monkeypatch.setitem(sys.modules, f"{clients.__name__}.for_broken", broken)
     monkeypatch.setitem(clients._SEAMS, "sys", ("broken", "meet_it"))
     with pytest.raises(RuntimeError, match=r"'broken' could not be installed.*its seam is gone"):
         trusted_context(ca_file).start()
@@ -246,8 +246,9 @@ def test_a_block_can_be_left_from_where_no_frame_calls(server, ca_file):
     """``atexit`` calls from C: a block entered at the end of a program is left by it all the same."""
     code = (
         "import atexit, sys, urllib.request\n"
-        "from trusted_context import _live, trusted_context\n"
-        "atexit.register(lambda: print(_live.anything_live(), urllib.request._opener))\n"
+        "from trusted_context import trusted_context\n"
+        "from trusted_context.core import live\n"
+        "atexit.register(lambda: print(live.anything_live(), urllib.request._opener))\n"
         "block = trusted_context(sys.argv[1])\n"
         "atexit.register(block.__exit__, None, None, None)\n"
         "block.__enter__()\n"

@@ -11,7 +11,7 @@ from commands import FETCH, PYTHON, assert_refused, ended, run, start
 from servers import BODY, ConnectProxy, serving
 
 from trusted_context import __main__ as command
-from trusted_context.command import _run_command
+from trusted_context.command import run_command
 
 # By urllib, requests where it is installed, a thread that outlives the main one, an exit handler, a child, a worker.
 _DOWNLOADS = """
@@ -119,9 +119,9 @@ def test_what_a_script_does_to_the_variables_is_its_own_matter(server, ca_file, 
 # Another operating system is played by what tells it from others.
 _NATIVE = """
 import sys
-from trusted_context import _stores
+from trusted_context.sources import stores
 from trusted_context.__main__ import main
-_stores.VERIFIES_NATIVELY = True
+stores.VERIFIES_NATIVELY = True
 sys.exit(main())
 """
 
@@ -205,12 +205,12 @@ SPLITS = {
 def test_what_follows_the_program_is_the_program_s(line):
     """Options are ours up to the program, and never after it."""
     own, program = SPLITS[line]
-    assert _run_command.split(["run", *line.split()]) == (["run", *own], program.split())
+    assert run_command.split(["run", *line.split()]) == (["run", *own], program.split())
 
 
 # Proxies
 
-set_proxy = _run_command._set_proxy
+set_proxy = run_command._set_proxy
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
 

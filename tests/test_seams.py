@@ -7,7 +7,7 @@ import pytest
 from servers import BODY, fetch
 
 from trusted_context import clients, trusted_context
-from trusted_context.clients import _on_import
+from trusted_context.clients import importing
 
 SEAMS = {
     "aiohttp.connector": ["TCPConnector._get_ssl_context", "BaseConnector.connect"],
@@ -29,7 +29,7 @@ for _module in SEAMS:
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module in SEAMS for name in SEAMS[module]])
 def test_a_seam_that_is_gone_is_named_once_and_never_fails(module, name, server, ca_file, monkeypatch):
     """Entering warns once, naming the library and what it lacks; the other clients are covered, and all is put back."""
-    monkeypatch.setattr(_on_import, "_warned", set())
+    monkeypatch.setattr(importing, "_warned", set())
     owner = pytest.importorskip(module)
     *path, attribute = name.split(".")
     for part in path:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from servers import Server, fetch, serving, verify_failure
 
-from trusted_context import InsecureWarning, _live, current, trusted_context
+from trusted_context import InsecureWarning, current, trusted_context
+from trusted_context.core import live
 
 _CA, _OTHER = trustme.CA(), trustme.CA()
 _ACTORS = ("main", "thread 1", "thread 2", "task")
@@ -169,7 +170,7 @@ class Blocks(RuleBasedStateMachine):
         for actor, runner in self.actors.items():
             expected = self.governing(actor)
             assert runner.run(current) is (expected[2] if expected else None), (actor, expected)
-        assert len(_live._entries) == len(self.live)
+        assert len(live._entries) == len(self.live)
 
     @rule(actor=st.sampled_from(_ACTORS))
     def download(self, actor):

@@ -9,7 +9,8 @@ import pytest
 import truststore
 from servers import BODY, Server, fetch, serving, write_ca
 
-from trusted_context import BundleError, InsecureWarning, _stores, trusted_context
+from trusted_context import BundleError, InsecureWarning, trusted_context
+from trusted_context.sources import stores
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")
 
@@ -59,9 +60,9 @@ def store(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     real = ssl.get_default_verify_paths()
     paths = real._replace(openssl_cafile=str(file), openssl_capath=str(folder))
-    monkeypatch.setattr(_stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-    monkeypatch.setattr(_stores, "_SYSTEM_FILES", ())
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", False)
+    monkeypatch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
+    monkeypatch.setattr(stores, "_SYSTEM_FILES", ())
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", False)
     return types.SimpleNamespace(file=file, folder=folder)
 
 
@@ -262,14 +263,16 @@ def test_what_a_user_cannot_mend_in_the_system_is_not_told(server, ca, other_ca,
 def test_a_distribution_s_own_file_is_found(ca, store, monkeypatch, tmp_path):
     """Where the interpreter was built to look elsewhere, the distribution's bundle is the system's store."""
     file = write_ca(ca, tmp_path / "distribution.pem")
-    monkeypatch.setattr(_stores, "_SYSTEM_FILES", (str(tmp_path / "gone"), str(file)))
+    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(tmp_path / "gone"), str(file)))
     assert trusted_context().describe().startswith(f"the operating system's store ({file}): 1 CA;")
     assert anchors(system=True) == {der(ca)}
 
 
 def test_a_change_of_the_system_s_store_is_seen(filled, ca, machine_ca, monkeypatch):
     """A CA appended to the system's file is trusted at the next entry, also where the store was cached."""
-    monkeypatch.setattr("trusted_context._bundle._SETTLED_SECONDS", -60)  # the cache trusts no file as young as these
+    monkeypatch.setattr(
+        "trusted_context.sources.bundles._SETTLED_SECONDS", -60
+    )  # the cache trusts no file as young as these
     assert anchors(system=True) == {machine_ca.der}
     filled.file.write_bytes(machine_ca.pem + ca.cert_pem.bytes())
     assert anchors(system=True) == {machine_ca.der, der(ca)}
@@ -314,7 +317,7 @@ def native(monkeypatch):
             super().__init__(*arguments)
 
     monkeypatch.setattr(truststore, "SSLContext", Context)
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     return made
 
 

@@ -7,7 +7,8 @@ import threading
 
 from servers import BODY, fetch, refusal
 
-from trusted_context import _live, trusted_context
+from trusted_context import trusted_context
+from trusted_context.core import live
 
 
 def test_16_threads_sharing_one_block_are_each_verified_at_every_moment(server, ca_file, other_file):
@@ -28,7 +29,7 @@ def test_16_threads_sharing_one_block_are_each_verified_at_every_moment(server, 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         list(pool.map(visit, range(16)))
     assert len(server.requests) == 8 * 12
-    assert not _live.anything_live()
+    assert not live.anything_live()
 
 
 def test_16_threads_inside_one_process_wide_block_are_covered(server, ca_file):
@@ -59,11 +60,11 @@ def test_no_thread_waits_for_another_threads_handshake(server, ca_file):
 def test_a_blocks_context_does_not_grow_with_its_connections(server, ca_file):
     """100 connections leave the shared context with the certificates it began with, and only one of it."""
     with trusted_context(ca_file):
-        contexts = {id(_live.governing().trust.shared_context(_configure, "localhost", 1)) for _ in range(3)}
-        before = _live.governing().trust.shared_context(_configure, "localhost", 1).cert_store_stats()
+        contexts = {id(live.governing().trust.shared_context(_configure, "localhost", 1)) for _ in range(3)}
+        before = live.governing().trust.shared_context(_configure, "localhost", 1).cert_store_stats()
         for _ in range(100):
             fetch(server.url)
-        assert _live.governing().trust.shared_context(_configure, "localhost", 1).cert_store_stats() == before
+        assert live.governing().trust.shared_context(_configure, "localhost", 1).cert_store_stats() == before
     assert len(contexts) == 1
 
 

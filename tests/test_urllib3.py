@@ -12,8 +12,8 @@ from servers import BODY, KeepAliveHandler, Server, fails, redirect_to, serving
 from urllib3.exceptions import InsecureRequestWarning
 
 from trusted_context import InsecureWarning, clients, trusted_context
-from trusted_context.clients import _on_import
-from trusted_context.clients import urllib3 as client
+from trusted_context.clients import for_urllib3 as client
+from trusted_context.clients import importing
 
 silent = pytest.mark.filterwarnings(
     "ignore::urllib3.exceptions.InsecureRequestWarning", "ignore::trusted_context.InsecureWarning"
@@ -189,7 +189,7 @@ def test_no_error_while_building_turns_verification_off(server, ca_file, monkeyp
         raise MemoryError("no context")
 
     with trusted_context(ca_file):
-        monkeypatch.setattr("trusted_context._trust.Trust.shared_context", fail)
+        monkeypatch.setattr("trusted_context.core.trust.Trust.shared_context", fail)
         with pytest.raises(MemoryError):
             fetch(server.url)
     assert server.requests == []
@@ -248,7 +248,7 @@ def test_urllib3_1_is_not_covered_and_the_entry_says_so(version, server, ca_file
     from servers import fetch as fetch_by_urllib
 
     monkeypatch.setattr(urllib3, "__version__", version)
-    monkeypatch.setattr(_on_import, "_warned", set())
+    monkeypatch.setattr(importing, "_warned", set())
     before = state()["methods"]
     with pytest.warns(RuntimeWarning, match=f"urllib3 {version} is not covered") as caught, trusted_context(ca_file):
         inside = state()["methods"]

@@ -23,8 +23,10 @@ from servers import (
 )
 from urllib3.exceptions import HTTPError
 
-from trusted_context import _stores, _trust, trusted_context
-from trusted_context.clients import urllib3 as client
+from trusted_context import trusted_context
+from trusted_context.clients import for_urllib3 as client
+from trusted_context.core import trust
+from trusted_context.sources import stores
 
 
 def fetch(url, manager=None, **settings):
@@ -166,7 +168,7 @@ def test_a_shared_context_is_written_to_once(ca, ca_file, identity, monkeypatch)
             written.append(name)
             return method(context, *args)
 
-        monkeypatch.setattr(_trust._Context, name, note, raising=False)
+        monkeypatch.setattr(trust._Context, name, note, raising=False)
     with (
         serving(asking_for_certificates(ca)) as asking,
         trusted_context(ca_file),
@@ -248,7 +250,7 @@ def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, serv
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
 def test_where_the_system_verifies_a_pool_keeps_its_connections(ca, ca_file, other_file, monkeypatch):
     """As on Windows and macOS: each server has a context of its own, and its connections are used again."""
-    monkeypatch.setattr(_stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as keeper:
         at_127 = keeper.url.replace("localhost", "127.0.0.1")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ._block import InsecureWarning, TrustedContext, current, trusted_context
-from ._bundle import BundleError
+from .sources.bundles import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .checks._check import check
-    from .checks._report import Report
-    from .explanations._explain import Explanation, explain
+    from .checks.check import check
+    from .checks.report import Report
+    from .explanations.explain import Explanation, explain
 
 __all__ = [
     "BundleError",
@@ -25,10 +25,10 @@ __all__ = [
 
 # What a program that works never needs is imported when it is asked for (PEP 562).
 _LATER = {
-    "Explanation": "explanations._explain",
-    "Report": "checks._report",
-    "check": "checks._check",
-    "explain": "explanations._explain",
+    "Explanation": "explanations.explain",
+    "Report": "checks.report",
+    "check": "checks.check",
+    "explain": "explanations.explain",
 }
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ._redact import redact
-from .command import _check_command, _run_command
+from .command import check_command, run_command
+from .core.redaction import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 # Each module has add_parser(subparsers), and main(arguments), which returns the exit status.
-_COMMANDS = {"check": _check_command, "run": _run_command}
+_COMMANDS = {"check": check_command, "run": run_command}
 
 _DESCRIPTION = """\
 Find out why HTTPS downloads fail here, and say which CA certificates they are to trust, without changing the
@@ -36,7 +36,7 @@ def main() -> int:
         BaseException: whatever a script that ``run`` runs in this process ends in.
     """
     given = sys.argv[1:]
-    own, program = _run_command.split(given) if given[:1] == ["run"] else (given, [])
+    own, program = run_command.split(given) if given[:1] == ["run"] else (given, [])
     arguments = _parser().parse_args(own)
     arguments.program = program
     status: int = _COMMANDS[arguments.command].main(arguments)
@@ -69,7 +69,7 @@ class _Version(argparse.Action):
     """Looks the version up when it is asked for: what knows it takes longer to import than all else here."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
-        from .checks._surroundings import own_version
+        from .checks.surroundings import own_version
 
         sys.stdout.write(f"trusted-context {own_version()}\n")
         parser.exit()

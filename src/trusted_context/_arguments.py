@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
-from ._redact import redact
-from ._trust import parse_host
+from .core.redaction import redact
+from .core.trust import parse_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._bundle import Material
-    from ._trust import Insecure
+    from .core.trust import Insecure
+    from .sources.bundles import Material
 
 _CAFILE_FORMS = "a path, PEM text, bytes, or an iterable of them"
 _INSECURE_FORMS = 'True, False, or a collection of hosts such as {"host", "host:port"}'

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _bundle, _environ, _live, clients
+from . import clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
-from ._lock import lock
-from ._resolved import name_hosts, resolve
-from ._trust import parse_host
-from ._warning import warn
-from .explanations import _notes
+from .core import live
+from .core.lock import lock
+from .core.trust import parse_host
+from .core.warning import warn
+from .explanations import notes
+from .sources import bundles, environment
+from .sources.resolution import name_hosts, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import ParamSpec, Self, TypeVar, overload
 
-    from ._bundle import Material
-    from ._live import Entry
-    from ._resolved import Resolved
-    from ._trust import Insecure
+    from .core.live import Entry
+    from .core.trust import Insecure
+    from .sources.bundles import Material
+    from .sources.resolution import Resolved
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -65,14 +67,14 @@ class TrustedContext:
     def __repr__(self) -> str:
         given: dict[str, object] = {}
         if self._cafile is not None:
-            given["cafile"] = list(map(_bundle.label, self._cafile))
+            given["cafile"] = list(map(bundles.label, self._cafile))
         if self._insecure:
             given["insecure"] = name_hosts(self._insecure) or True
         switches = {"strict": self._strict, "local": self._local, "export": self._export}
         if self._system is not None:
             given["system"] = self._system
         given |= {name: True for name, value in switches.items() if value}
-        times = _live.count(self)
+        times = live.count(self)
         state = f" live {times} times" if times > 1 else " live" if times else ""
         return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in given.items())}){state}>"
 
@@ -148,7 +150,7 @@ class TrustedContext:
             BundleError: what is to be trusted holds no usable certificate.
             ValueError: it is, on Windows and macOS, the system's store, which is no file.
         """
-        return _environ.for_child(self._in_force().file())
+        return environment.for_child(self._in_force().file())
 
     def describe(self) -> str:
         """One line that says what is trusted, where that was found, how many CAs there are, and what is off.
@@ -160,7 +162,7 @@ class TrustedContext:
         return self._in_force().describe()
 
     def _in_force(self) -> Resolved:
-        entry = _live.find(self, None)
+        entry = live.find(self, None)
         return entry.resolved if entry else self._resolve()
 
     def _resolve(self) -> Resolved:
@@ -178,13 +180,13 @@ class TrustedContext:
         return resolved
 
     def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
-        entry = _live.Entry(self, resolved, unverified=self._insecure, local=self._local, place=place)
+        entry = live.Entry(self, resolved, unverified=self._insecure, local=self._local, place=place)
         try:
             with lock:
-                _live.enter(entry)
+                live.enter(entry)
                 clients.install()
                 if resolved.exported is not None:
-                    _environ.export(entry, resolved.exported)
+                    environment.export(entry, resolved.exported)
             return entry  # noqa: TRY300  # so that Ctrl-C at this line, too, finds the way out below
         except BaseException:
             _leave(entry)
@@ -195,12 +197,12 @@ class TrustedContext:
     ) -> None:
         try:
             with lock:
-                entry = _live.find(self, place_of and _place(place_of))
+                entry = live.find(self, place_of and _place(place_of))
             _leave(entry)
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
-            _leave(entry or _live.find(self, place_of and _place(place_of)))
+            _leave(entry or live.find(self, place_of and _place(place_of)))
             raise
-        _notes.annotate(error)
+        notes.annotate(error)
 
 
 class _Body:
@@ -220,7 +222,7 @@ class _Body:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _leave(self._entry)
-        _notes.annotate(error)
+        notes.annotate(error)
 
 
 if TYPE_CHECKING:
@@ -298,7 +300,7 @@ def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the ca
 
 def current() -> TrustedContext | None:
     """The block that governs a connection made here and now, or ``None``."""
-    entry = _live.governing()
+    entry = live.governing()
     return entry.owner if entry else None
 
 
@@ -333,9 +335,9 @@ def _leave(entry: Entry | None) -> None:
 def _end(entry: Entry) -> tuple[list[str], list[str]]:
     """End the entry, or what an interrupted call left of that; name the attributes and variables others replaced."""
     with lock:
-        _live.leave(entry)
-        variables = _environ.withdraw(entry)
-        return [] if _live.anything_live() else clients.restore(), variables
+        live.leave(entry)
+        variables = environment.withdraw(entry)
+        return [] if live.anything_live() else clients.restore(), variables
 
 
 def _place(callers: int) -> int | None:
@@ -353,11 +355,11 @@ def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
 
 
 def _after_fork_in_child() -> None:
-    _live.keep_own()
-    for entry in _environ.exporting():
-        if isinstance(entry, _live.Entry) and not entry.live:
-            _environ.withdraw(entry)
-    if not _live.anything_live():
+    live.keep_own()
+    for entry in environment.exporting():
+        if isinstance(entry, live.Entry) and not entry.live:
+            environment.withdraw(entry)
+    if not live.anything_live():
         clients.restore()
 
 

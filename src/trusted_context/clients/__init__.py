@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from . import _on_import
-from ._patch import NotCoveredError
+from . import importing
+from .patches import NotCoveredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def install() -> None:
         return
     try:
         _call("urllib", "install")
-        _on_import.meet({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
+        importing.meet({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
     except Exception:
         restore()
         raise
@@ -55,7 +55,7 @@ def _call(client: str, verb: str, *theirs: ModuleType) -> None:
     """
     from importlib import import_module
 
-    room = import_module(f".{client}", __name__)
+    room = import_module(f".for_{client}", __name__)
     if room not in _installed:
         _installed.append(room)
     try:
@@ -71,7 +71,7 @@ def restore() -> list[str]:
 
     Each client is forgotten only once it is restored: interrupted by Ctrl-C, it can be called again to do the rest.
     """
-    _on_import.forget(_SEAMS)
+    importing.forget(_SEAMS)
     replaced: list[str] = []
     while _installed:
         replaced += _installed[-1].restore()

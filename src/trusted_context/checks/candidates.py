@@ -1,0 +1,117 @@
+"""The kinds of trust that a check tries, each with the line of code that gives it."""
+
+from __future__ import annotations
+
+import os
+
+from ..core.trust import Trust
+from ..sources import bundles, environment, resolution
+from . import surroundings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..sources.bundles import Material
+    from ..sources.stores import Source
+
+
+class Candidate:
+    """One kind of trust.
+
+    Attributes:
+        name: ``"cafile"``, ``"environment"``, ``"system"`` or ``"certifi"``.
+        title: what it is, in a few words.
+        arguments: what ``trusted_context(...)`` is called with for it.
+        trust: what it trusts; ``None`` where there is nothing.
+        problem: why there is nothing.
+        remarks: what its owner should know of it, though it is usable.
+    """
+
+    __slots__ = ("arguments", "name", "problem", "remarks", "title", "trust")
+
+    def __init__(
+        self, name: str, title: str, arguments: str, *, source: Source | None = None, problem: str | None = None
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.arguments = arguments
+        self.problem = problem
+        self.remarks: list[str] = []
+        self.trust: Trust | None = None
+        if source:
+            self.trust = Trust(source.bundle.certificates, folder=source.folder, native=source.native)
+
+    @property
+    def line(self) -> str:
+        """The line of code that begins a block with this trust."""
+        return f"with trusted_context({self.arguments}):"
+
+
+def find(material: tuple[Material, ...] | None, system: Source | None, certifi: Source | None) -> list[Candidate]:
+    """All kinds of trust that there are on this machine, the one to prefer first.
+
+    Raises:
+        OSError: a CA file or folder of *material* cannot be read; ``filename`` is set.
+        BundleError: *material* holds no usable certificate.
+    """
+    given = [] if material is None else [_from_material(material)]
+    environment = list(_from_environment())
+    of_system = Candidate("system", "the operating system's store", "system=True", source=system)
+    if system is None:
+        of_system.problem = "it holds no CA: install the package ca-certificates"
+    # With nothing else on the machine this is what trusted_context() comes to by itself.
+    arguments = "cafile=certifi.where()" if environment or system else ""
+    of_certifi = Candidate("certifi", "certifi", arguments, source=certifi)
+    if certifi is None:
+        of_certifi.problem = "its file cannot be read: install it again"
+    return [*given, *environment[:1], of_system, *environment[1:], of_certifi]
+
+
+def _from_material(material: tuple[Material, ...]) -> Candidate:
+    # Read once: what was given may be a pipe.
+    resolved = resolution.resolve(material, system=None, insecure=False, strict=False)
+    source = resolved._source
+    assert source
+    if any(isinstance(piece, bytes) or _is_content(piece) for piece in material):
+        # What a program holds in a variable has a name there.
+        arguments = "cafile=cafile"
+    else:
+        arguments = f"cafile={_as_argument([str(os.fspath(piece)) for piece in material])}"
+    candidate = Candidate("cafile", source.description, arguments, source=source)
+    candidate.remarks = resolved.problems()
+    return candidate
+
+
+def _is_content(piece: Material) -> bool:
+    return isinstance(piece, str) and bundles._is_text(piece)
+
+
+def _from_environment() -> Iterator[Candidate]:
+    first = True
+    for names in environment.PRECEDENCE:
+        values = {name: value for name in names if (value := environment.value(name))}
+        if not values:
+            continue
+        problem, source = surroundings.environment_store(names)
+        yield Candidate(
+            "environment",
+            " and ".join(f"{name}={surroundings.redact_bundle(value)}" for name, value in values.items()),
+            "" if first else f"cafile={_as_argument(list(_paths(values)))}",
+            source=source,
+            problem=problem,
+        )
+        first = False
+
+
+def _paths(values: dict[str, str]) -> Iterator[str]:
+    for name, value in values.items():
+        if name == environment.SSL_CERT_DIR:
+            # A folder in the list that is gone is passed over where the variable is read, and is an error as cafile.
+            yield from (folder for folder in value.split(os.pathsep) if surroundings.read(name, folder)[0])
+        else:
+            yield value
+
+
+def _as_argument(paths: list[str]) -> str:
+    return repr(paths[0] if len(paths) == 1 else paths)

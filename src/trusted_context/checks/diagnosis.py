@@ -1,0 +1,159 @@
+"""What a check's findings come to: the one cause, in words, and what to do next."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from ..core.certificate import printable
+from ..explanations import causes, connecting
+from ..explanations.failure import Cause, Failure, linked
+from .target import authority
+from .tunnel import PlainProxyError, TunnelError, explain_refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.certificate import Certificate
+    from .candidates import Candidate
+    from .probe import Handshake, Probe, Stopped
+    from .verdicts import Outcome, Verdict
+
+# Codes that say no more than that nobody who is trusted signed it; another one says what is wrong besides.
+_UNTRUSTED = frozenset({2, 18, 19, 20, 21, None})
+_WRONG_NAME = 62
+# What trust cannot cure: it stays so in a block that verifies the server.
+INCURABLE = frozenset({"client-certificate", "no-names", "unusable-variable"})
+# Where the cure is to get the certificate of the CA at the top of what was presented.
+UNKNOWN_CA = frozenset({"inspected", "same-name-other-key", "unknown-issuer", "unknown-root"})
+_BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
+_SOURCE_LINE = re.compile(r" \(_ssl\.c:\d+\)$")
+_OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
+
+
+def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) -> Cause | None:
+    """What is wrong, or would be for a client that trusts something else; ``None`` where nothing is."""
+    if agreed.version in _OLD:
+        return connecting._old_tls(probe.host)
+    if agreed.refusal:
+        return connecting._client_certificate(probe.host)
+    if agreed.chain and not agreed.chain[0].names and any(verdict.works for verdict in verdicts):
+        return causes.of_verification(Failure(_WRONG_NAME, host=probe.host, chain=agreed.chain))
+    unusable = next((verdict.candidate for verdict in verdicts if verdict.candidate.name == "environment"), None)
+    if unusable and unusable.problem and any(verdict.works for verdict in verdicts):
+        return _unusable_variable(unusable)
+    failing = [(verdict, verdict.outcome) for verdict in verdicts if verdict.outcome and not verdict.outcome.works]
+    strictly = [(verdict, verdict.strictly) for verdict in verdicts if verdict.strictly and not verdict.strictly.works]
+    if not any(verdict.works for verdict in verdicts):
+        failing.sort(key=lambda one: one[1].code in _UNTRUSTED)
+    chosen = next(iter(failing or strictly), None)
+    return _of_outcome(*chosen, agreed, probe) if chosen else None
+
+
+def of_stop(stopped: Stopped, probe: Probe) -> Cause:
+    """Why the way to the server ended before its certificate was verified."""
+    if stopped.stage == "proxy":
+        return _no_tunnel(stopped.error, probe)
+    if stopped.asks_for_certificate:
+        return connecting._client_certificate(probe.host)
+    to_proxy = probe.proxy and stopped.stage != "tls"
+    place = f"the proxy {probe.proxy}" if to_proxy else authority(probe.host, probe.port)
+    return connecting.of_connection([stopped.error], place) or Cause(
+        "unreachable",
+        f"{place}: no connection could be made: {words(stopped.error)}",
+        "no network leads there, or what answers is broken",
+        "check the network (VPN, Wi-Fi), host and port: no CA file cures this",
+    )
+
+
+def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Probe) -> Cause | None:
+    error = outcome.stopped.error if outcome.stopped else None
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return of_stop(outcome.stopped, probe) if outcome.stopped else None
+    if outcome.stopped and outcome.stopped.stage == "proxy":
+        return _proxy_untrusted(probe, verdict, error)
+    failure = Failure(
+        error.verify_code,
+        str(error),
+        host=probe.host,
+        chain=agreed.chain,
+        trust=verdict.candidate.trust,
+        truster=verdict.candidate.title,
+    )
+    return causes.of_verification(failure)
+
+
+def _proxy_untrusted(probe: Probe, verdict: Verdict, error: ssl.SSLCertVerificationError) -> Cause:
+    return Cause(
+        "proxy-untrusted",
+        f"the proxy {probe.proxy} has a certificate that {verdict.candidate.title} does not verify: {words(error)}",
+        "the CA of the proxy's certificate is another than that of the server's",
+        "trust both: give the CA certificates of both as cafile, or one as cafile with system=True beside it where the "
+        "operating system's store has the other",
+    )
+
+
+def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:
+    """The CA to ask IT for: its name, and its fingerprint where its own certificate was presented."""
+    path = linked(chain)
+    if not path:
+        return None
+    top = path[-1]
+    return {"name": top.issuer, "sha256": top.sha256 if top.self_issued else None}
+
+
+def words(error: BaseException) -> str:
+    """What the operating system, OpenSSL or the proxy said, on one line."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    said = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+    return printable(_SOURCE_LINE.sub("", said) or type(error).__name__)
+
+
+def _unusable_variable(candidate: Candidate) -> Cause:
+    return Cause(
+        "unusable-variable",
+        f"{candidate.title}: {candidate.problem}; a block without arguments stops at that, and so do many programs",
+        "the file was moved, or the variable was copied from another machine",
+        "correct the variable, or unset it",
+    )
+
+
+def unusable_proxy(problem: str) -> Cause:
+    """Why no proxy can be gone through, in words that are known."""
+    return Cause(
+        "proxy-unusable",
+        f"the proxy that is named for this host cannot be used: {problem}",
+        "a mistake in https_proxy, or in the operating system's settings",
+        "correct it: https_proxy=http://host:port, or http://user:password@host:port",
+    )
+
+
+def _no_tunnel(error: OSError | ValueError, probe: Probe) -> Cause:
+    proxy = probe.proxy
+    assert proxy
+    if isinstance(error, TunnelError):
+        advice = " ".join(explain_refusal(error, authenticated=proxy.authorization is not None))
+        name = "proxy-authentication" if error.status == 407 else "proxy-refused"
+        return Cause(name, f"the proxy {proxy} opened no tunnel: {words(error)}", _BEFORE_TLS, advice)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Cause(
+            "proxy-untrusted",
+            f"the proxy {proxy} has a certificate that nothing on this machine verifies: {words(error)}",
+            "the proxy's CA is your organisation's own",
+            "ask IT for that CA's certificate, and give it as cafile; no user or password was sent",
+        )
+    if isinstance(error, PlainProxyError):
+        return Cause(
+            "proxy-not-tls",
+            f"the proxy {proxy} is named with https://, and speaks plain HTTP",
+            "most proxies are spoken to without TLS, also for https:// downloads",
+            f"write http:// in its place: https_proxy={str(proxy).replace('https://', 'http://', 1)}",
+        )
+    return Cause(
+        "timed-out" if isinstance(error, TimeoutError) else "proxy-refused",
+        f"the proxy {proxy} opened no tunnel: {words(error)}",
+        "the proxy is busy or down, or something else listens there",
+        "check the proxy's address; ask IT",
+    )

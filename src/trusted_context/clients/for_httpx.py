@@ -1,0 +1,284 @@
+"""httpx, and its fork httpx2.
+
+A transport keeps its connections in a pool that has one SSLContext, from the moment it is made. Inside a block a
+request goes through another pool, of the block's own, that stands beside the transport's and is closed with it: so a
+client made earlier is covered, and what was opened inside stays apart from what was opened outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import weakref
+
+from ..core import live
+from ..core.lock import lock
+from . import httpx_defaults, importing
+from .patches import NotCoveredError, Patches
+from .steady import OnePerConnection, steady
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from ..core.trust import Trust
+
+_patches = Patches()
+
+
+def restore() -> list[str]:
+    """Put every method back where it is still ours."""
+    return _patches.restore()
+
+
+def meet_library(module: ModuleType) -> None:
+    """See that the library, once it is imported, has the module in which it is covered.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
+    name = f"{module.__name__}._transports.default"
+    if name not in sys.modules:
+        raise NotCoveredError(f"which finds no {name}")
+
+
+def meet_transports(module: ModuleType) -> None:
+    """Cover the transports of httpx or httpx2, and the contexts that they get when they are made.
+
+    Raises:
+        NotCoveredError: it is not as we know it.
+    """
+    _patches.require(
+        module, "HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "create_ssl_context"
+    )
+    library = module.__name__.partition(".")[0]
+    wrappers: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (module.HTTPTransport, "handle_request", _make_handle_request),
+        (module.AsyncHTTPTransport, "handle_async_request", _make_handle_async_request),
+    )
+    for kind, name, make in wrappers:
+        _patches.wrap(kind, name, functools.partial(make, kind=kind, library=library))
+    make = httpx_defaults.make_create_ssl_context
+    _patches.wrap(module, "create_ssl_context", functools.partial(make, library=library))
+
+
+def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        while True:
+            with contextlib.suppress(_EndedError):
+                return _bind(original, _governed(self, request, kind, library))(request)
+
+    return handle_request
+
+
+def _make_handle_async_request(original: Any, kind: type, library: str) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        while True:
+            with contextlib.suppress(_EndedError):
+                return await _bind(original, _governed(self, request, kind, library))(request)
+
+    return handle_async_request
+
+
+def _bind(original: Any, transport: Any) -> Any:
+    # Instrumentation and tests leave other things there than functions, and expect to be called as attributes are.
+    return original.__get__(transport, type(transport)) if hasattr(type(original), "__get__") else original
+
+
+def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
+    """The transport, or, where a block decides something, a double of it that holds a pool of the block's."""
+    entry = live.governing()
+    pool = vars(transport).get("_pool")
+    kind_of_pool: Any = type(pool)
+    # A pool of somebody else's making is somebody else's choice.
+    if entry is None or kind_of_pool.__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
+        return transport
+    lacking = [name for name in (*_SETTINGS, *_parameters(kind_of_pool)) if f"_{name}" not in vars(pool)]
+    if lacking:
+        importing.warn_not_covered(library, f"which finds no {lacking[0]} in its pools")
+        return transport
+    ours = _pool_for(pool, request.url, entry.trust, library)
+    if ours is None:
+        return transport
+    # Of the library's own class: what a subclass does at the end of its life is not for one that lives for a request.
+    double: Any = object.__new__(kind)
+    vars(double).update(vars(transport), _pool=ours)
+    return double
+
+
+# What decides which context a pool needs.
+_SETTINGS = ("ssl_context", "http1", "http2")
+
+
+@functools.lru_cache(maxsize=16)
+def _parameters(kind: Any) -> tuple[str, ...]:
+    """What a pool of this class is made with, each of which it keeps under its name with an underscore before it."""
+    import inspect
+
+    # The user and password for a proxy it keeps as one of proxy_headers.
+    return tuple(name for name in inspect.signature(kind).parameters if name != "proxy_auth")
+
+
+def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
+    """The block's pool beside *pool* for this URL, or ``None`` where the block has nothing to decide."""
+    proxy: Any = getattr(pool, "_proxy_url", None)
+    decides_proxy = proxy is not None and proxy.scheme == b"https" and pool._proxy_ssl_context is None
+    decides_server = url.scheme != "http" and httpx_defaults.is_default(pool._ssl_context, library)
+    if not (decides_proxy or decides_server):
+        return None
+    host, port = url.raw_host.decode("ascii"), url.port or 443
+    beside = _beside(pool)
+    key = (trust, trust.verifies(host, port) if decides_server else None)
+    ours = beside.pools.get(key)
+    if ours is None:
+        changed: dict[str, ssl.SSLContext] = {}
+        if decides_server:
+            kind = _Kind((library, pool._http1, pool._http2))
+            changed["ssl_context"] = _context(trust, kind, host, port)
+        if decides_proxy:
+            # As for every proxy, HTTP/1.1 is spoken to it.
+            kind = _Kind((library, True, False))
+            changed["proxy_ssl_context"] = _context(trust, kind, proxy.host.decode("ascii"), proxy.port or 443)
+        with lock:
+            ours = beside.pools.get(key)
+            if ours is None:
+                ours = _like(pool, changed)
+                _guard(ours, trust)
+                beside.pools[key] = ours
+    return ours
+
+
+def _context(trust: Trust, kind: _Kind, host: str, port: int) -> ssl.SSLContext:
+    if trust.native and trust.verifies(host, port):
+        context: ssl.SSLContext = OnePerConnection(lambda: trust.new_context(host, port))
+    else:
+        context = trust.shared_context(kind, host, port)
+    httpx_defaults.tell(context, default=False)
+    return context
+
+
+class _Kind(tuple[object, ...]):
+    """A library, and the versions of HTTP that it offers by ALPN: contexts are shared by pools that offer the same."""
+
+    __slots__ = ()
+
+    def __call__(self, context: ssl.SSLContext) -> None:
+        """Let the library write that on *context* at every connection."""
+        steady(context)
+
+
+def _like(pool: Any, changed: dict[str, ssl.SSLContext]) -> Any:
+    """A pool like *pool*, empty, with what is *changed*."""
+    kind: Any = type(pool)
+    settings = {name: getattr(pool, f"_{name}") for name in _parameters(kind)}
+    if hasattr(pool, "_proxy_auth"):  # a SOCKS proxy's, which has no headers
+        settings["proxy_auth"] = pool._proxy_auth
+    return kind(**settings | changed)
+
+
+class _EndedError(Exception):
+    """The block ended while a request waited for its turn."""
+
+
+def _guard(pool: Any, trust: Trust) -> None:
+    """Have *pool*, one of a block's, send no request that waited in it until no block of that trust was live."""
+    name = "handle_async_request" if hasattr(pool, "aclose") else "handle_request"
+    make = _make_async_turn if hasattr(pool, "aclose") else _make_turn
+    held = weakref.ref(pool)
+
+    def handle(request: Any) -> Any:
+        pool = held()
+        extensions = request.extensions
+        request.extensions = {**extensions, "trace": make(trust, extensions.get("trace"))}
+        return _bind(getattr(type(pool), name), pool)(request)
+
+    setattr(pool, name, handle)
+
+
+def _make_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., None]:
+    """What httpcore tells of a request's way, by its extension ``trace``: the first of it, that its turn has come."""
+    check = _make_check(trust)
+
+    def trace(event: str, info: Any) -> None:
+        check(event)
+        if told is not None:
+            told(event, info)
+
+    return trace
+
+
+def _make_async_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., Any]:
+    check = _make_check(trust)
+
+    async def trace(event: str, info: Any) -> None:
+        check(event)
+        if told is not None:
+            await told(event, info)
+
+    return trace
+
+
+# Where nothing was sent yet and no socket is open that an error would leave behind.
+_CONNECTS = (".connect_tcp.started", ".connect_unix_socket.started")
+
+
+def _make_check(trust: Trust) -> Callable[[str], None]:
+    begun = False
+
+    def check(event: str) -> None:
+        nonlocal begun
+        if not begun or event.endswith(_CONNECTS):
+            begun = True
+            # Not whether one governs here: other code may send in a thread of its own what a local block governs.
+            if not any(entry.trust == trust for entry in live.all_live()):
+                raise _EndedError
+
+    return check
+
+
+def _beside(pool: Any) -> _Beside:
+    is_async = hasattr(pool, "aclose")
+    name = "aclose" if is_async else "close"
+    beside = vars(pool).get(name)
+    if not isinstance(beside, _Beside):
+        with lock:
+            beside = vars(pool).get(name)
+            if not isinstance(beside, _Beside):
+                beside = (_AsyncBeside if is_async else _Beside)(pool)
+                # On the pool itself: it may be closed when no block is live, and is to take ours along when it goes.
+                setattr(pool, name, beside)
+    return beside
+
+
+class _Beside:
+    """The pools of blocks beside one of a transport's, in the place of its ``close()``, so as to be closed with it."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = weakref.ref(pool)
+        self.pools: dict[tuple[Trust, bool | None], Any] = {}
+
+    def __call__(self) -> Any:
+        pool = self._pool()
+        with contextlib.ExitStack() as stack:
+            for ours in tuple(self.pools.values()):
+                stack.callback(ours.close)
+            if pool is not None:
+                type(pool).close(pool)
+
+
+class _AsyncBeside(_Beside):
+    """The same, of an ``aclose()``."""
+
+    async def __call__(self) -> Any:
+        pool = self._pool()
+        async with contextlib.AsyncExitStack() as stack:
+            for ours in tuple(self.pools.values()):
+                stack.push_async_callback(ours.aclose)
+            if pool is not None:
+                await type(pool).aclose(pool)

@@ -1,0 +1,179 @@
+"""What a server presented, kept with the error of the handshake that failed on it: no second connection is needed."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import sys
+from collections import deque
+
+from . import live
+from .certificate import Certificate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .trust import Trust
+
+_ATTRIBUTE = "_trusted_context_presented"
+# What Python puts before OpenSSL's words.
+FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+# The newest failures, by their text: some programs keep that of an error and throw the error away.
+_recent: deque[tuple[str, Presented]] = deque(maxlen=8)
+# A URL, or urllib3's name for a pool.
+_NAMES_A_HOST = re.compile(r"://|\bhost=")
+
+
+class Presented:
+    """What was presented at a handshake that failed.
+
+    Args:
+        host: the name or address that was asked for; ``None`` where the client gave none.
+        chain: the certificates, the server's first; unverified, and none where it did not come to their verification.
+        trust: what they were to be verified by.
+        source: where that came from, in words, if a live block trusted it.
+    """
+
+    __slots__ = ("chain", "host", "source", "trust")
+
+    def __init__(
+        self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None, source: str | None = None
+    ) -> None:
+        self.host = host
+        self.chain = chain
+        self.trust = trust
+        self.source = source
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors are pickled with all they hold, to come back from a worker process; contexts cannot be.
+        return Presented, (self.host, self.chain, None, self.source)
+
+
+def presented(error: BaseException) -> Presented | None:
+    """What the server presented, where *error* is a handshake's in a context of ours."""
+    return vars(error).get(_ATTRIBUTE)
+
+
+def presented_with(text: str) -> Presented | None:
+    """What was presented with the newest failure whose message *text* repeats, where that is one host's alone.
+
+    OpenSSL's words are the same for every host: where the text names hosts, it is one of them or none.
+    """
+    found = [kept for message, kept in reversed(_recent.copy()) if message in text]
+    named = [kept for kept in found if kept.host and kept.host in text]
+    if named or _NAMES_A_HOST.search(text):
+        found = named
+    return found[0] if len({kept.host for kept in found}) == 1 else None
+
+
+class Socket(ssl.SSLSocket):
+    """The standard library's socket, which keeps with a failed handshake whose it was and what was presented."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
+        try:
+            super().do_handshake(block)
+        except OSError as error:
+            _keep(error, self)
+            raise
+
+
+class Object(ssl.SSLObject):
+    """The same for connections that somebody else carries, such as asyncio's."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except OSError as error:
+            _keep(error, self)
+            raise
+
+
+def watch(context: ssl.SSLContext, trust: Trust) -> None:
+    """Let truststore's *context*, too, keep with a failure what was presented.
+
+    It verifies in socket classes of its own, one pair a context, which are extended here and never replaced. Where a
+    version of it has none, its failures come without a chain.
+    """
+    inner: Any = getattr(context, "_ctx", None)
+    if not hasattr(inner, "sslsocket_class"):
+        return
+    inner.trust = trust
+    inner.sslsocket_class = _make_watched_socket(inner.sslsocket_class)
+    inner.sslobject_class = _make_watched_object(inner.sslobject_class)
+
+
+def _make_watched_socket(base: Any) -> Any:
+    class WatchedSocket(base):  # type: ignore[misc]  # a class found at run time
+        _verifying = False
+
+        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
+            self._verifying = True
+            try:
+                super().do_handshake(block)
+            except ssl.SSLCertVerificationError as error:
+                if presented(error) is None:
+                    _keep(error, self)
+                raise
+            finally:
+                self._verifying = False
+
+        def close(self) -> None:
+            # truststore closes what it does not trust, and with that the chain is gone.
+            error = sys.exception() if self._verifying else None
+            if isinstance(error, ssl.SSLCertVerificationError):
+                _keep(error, self)
+            super().close()
+
+    return WatchedSocket
+
+
+def _make_watched_object(base: Any) -> Any:
+    class WatchedObject(base):  # type: ignore[misc]  # as above
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError as error:
+                _keep(error, self)
+                raise
+
+    return WatchedObject
+
+
+def _keep(error: OSError, connection: Any) -> None:
+    if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):  # how asyncio is told to carry on
+        return
+    try:
+        found = _observe(connection, unverified=isinstance(error, ssl.SSLCertVerificationError))
+    except Exception:  # noqa: BLE001  # whatever goes wrong here, the handshake's failure is what must be seen
+        return
+    vars(error)[_ATTRIBUTE] = found
+    if found.chain:
+        _recent.append((str(error), found))
+
+
+def _observe(connection: Any, *, unverified: bool) -> Presented:
+    trust = getattr(connection.context, "trust", None)
+    # Known now: it may be explained when the block is gone.
+    source = next((entry.resolved.summary for entry in live.all_live() if entry.trust == trust), None)
+    return Presented(connection.server_hostname, read_chain(connection) if unverified else (), trust, source)
+
+
+def read_chain(connection: Any) -> tuple[Certificate, ...]:
+    """The certificates that the other side of *connection* presented, its own first; none of them need be genuine."""
+    # Public from Python 3.13 on, and there without the readings of get_info().
+    sslobj = getattr(connection, "_sslobj", None)
+    found = sslobj.get_unverified_chain() if sslobj is not None else None
+    return tuple(_read(certificate) for certificate in found or ())
+
+
+def _read(certificate: Any) -> Certificate:
+    try:
+        info = certificate.get_info()
+    except (ValueError, ssl.SSLError, OSError):  # names or dates that CPython cannot read
+        info = {}
+    return Certificate(certificate.public_bytes(_DER), info)
+
+
+# ssl.ENCODING_DER in _ssl alone
+_DER = 2

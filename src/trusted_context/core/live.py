@@ -1,0 +1,149 @@
+"""The live blocks, and which of them governs here and now. Of what a block trusts this room knows nothing."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._block import TrustedContext
+    from ..sources.resolution import Resolved
+    from .trust import Insecure, Trust
+
+
+class Entry:
+    """One entering of one block, from then until it is left.
+
+    Args:
+        owner: the block.
+        resolved: what it trusts.
+        unverified: what it leaves unverified: nothing, everything, or some hosts.
+        local: whether it governs this context alone.
+        place: which ``with`` statement entered it; none for ``start()`` and a decorated body.
+    """
+
+    __slots__ = ("__weakref__", "around", "live", "local", "owner", "place", "resolved", "trust", "unverified")
+
+    def __init__(
+        self, owner: TrustedContext, resolved: Resolved, *, unverified: Insecure, local: bool, place: int | None
+    ) -> None:
+        self.owner = owner
+        self.resolved = resolved
+        self.trust: Trust = resolved.trust
+        self.unverified = unverified
+        self.local = local
+        self.place = place
+        self.live = False
+        self.around: tuple[Entry, ...] = ()
+
+
+# Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
+# ContextVar.reset() would raise in another context than the one that set it.
+_stack: ContextVar[tuple[Entry, ...]] = ContextVar("trusted_context", default=())
+_entries: dict[Entry, None] = {}
+# Those that are not local.
+_shared: dict[Entry, None] = {}
+_elected: Entry | None = None
+
+
+def governing() -> Entry | None:
+    """The entry that governs a connection made here and now: the innermost of this context, else the process's."""
+    for entry in reversed(_stack.get()):
+        if entry.live:
+            return entry
+    return _elected
+
+
+def surrounding() -> Iterator[Entry]:
+    """Every live entry around this place: those of this context, and the one that governs."""
+    yield from (entry for entry in _stack.get() if entry.live)
+    elected = _elected
+    if elected is not None:
+        yield elected
+
+
+def anything_live() -> bool:
+    """Whether any block is live, in any thread."""
+    return bool(_entries)
+
+
+def all_live() -> tuple[Entry, ...]:
+    """Every live entry, the newest first."""
+    return tuple(reversed(tuple(_entries)))
+
+
+def enter(entry: Entry) -> None:
+    """Make *entry* the innermost of this context. The caller holds the lock."""
+    entry.around = tuple(around for around in _stack.get() if around.live)
+    _entries[entry] = None
+    if not entry.local:
+        _shared[entry] = None
+    entry.live = True
+    _stack.set((*entry.around, entry))
+    _elect()
+
+
+def leave(entry: Entry) -> None:
+    """End *entry*, from wherever; called again it finishes what was interrupted. The caller holds the lock."""
+    entry.live = False
+    _entries.pop(entry, None)
+    _shared.pop(entry, None)
+    _stack.set(tuple(around for around in _stack.get() if around.live))
+    entry.around = ()
+    _elect()
+
+
+def count(owner: TrustedContext) -> int:
+    """How many entries of *owner* are live."""
+    return sum(entry.owner is owner for entry in tuple(_entries))
+
+
+def find(owner: TrustedContext, place: int | None) -> Entry | None:
+    """The entry of *owner* to leave from *place*: the newest entered there in this context, else nearest to that."""
+    here = [entry for entry in reversed(_stack.get()) if entry.live and entry.owner is owner]
+    found = next((entry for entry in here if entry.place == place), None)
+    if found is not None:
+        return found
+    anywhere = [entry for entry in reversed(tuple(_entries)) if entry.owner is owner]
+    there = (entry for entry in anywhere if entry.place == place)
+    return next(there, None) or next(iter(here or anywhere), None)
+
+
+def keep_own() -> None:
+    """In a forked child: end the entries of threads that do not exist here, and can never leave them.
+
+    What this thread was in stays, so does the verifying block that governs it; no insecure one outlives its thread.
+    """
+    own = {entry for entry in _stack.get() if entry.live}
+    if _elected is not None and not _elected.unverified:
+        own.add(_elected)
+    for entry in [entry for entry in _entries if entry not in own]:
+        leave(entry)
+
+
+def _elect() -> None:
+    """Choose who governs threads that entered no block: the newest, but never against a stricter one."""
+    global _elected
+    newest = next(reversed(_shared), None)
+    if newest is None or newest.unverified is False:
+        _elected = newest
+        return
+    live = [entry.unverified for entry in _shared]
+    counts = {unverified: live.count(unverified) for unverified in set(live)}
+    _elected = next((entry for entry in reversed(_shared) if _may_govern_others(entry, counts)), None)
+
+
+def _may_govern_others(candidate: Entry, counts: dict[Insecure, int]) -> bool:
+    """Whether the candidate was entered inside every live block that verifies what it does not."""
+    inside = [around.unverified for around in candidate.around if around in _shared]
+    stricter = (kind for kind in counts if _verifies_more(kind, candidate.unverified))
+    return all(inside.count(kind) == counts[kind] for kind in stricter)
+
+
+def _verifies_more(one: Insecure, other: Insecure) -> bool:
+    """Whether *one* verifies something that *other*, of the two sets of unverified hosts, does not."""
+    if one is True or other is False:
+        return False
+    return other is True or one is False or not other <= one

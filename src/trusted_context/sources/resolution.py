@@ -1,0 +1,189 @@
+"""What a block's arguments come to at the moment it is entered: a Trust, where it came from, and what to warn of."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..core.trust import Trust, count_in
+from . import bundles, environment, stores
+from .bundles import BundleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.trust import Insecure
+    from .bundles import Material
+    from .stores import Source
+
+
+class Resolved:
+    """The trust in force, and the source it came from (``None`` where nothing is verified).
+
+    Attributes:
+        exported: the file that a block with ``export=True`` exports.
+    """
+
+    __slots__ = ("_source", "exported", "trust")
+
+    def __init__(self, source: Source | None, trust: Trust) -> None:
+        self._source = source
+        self.trust = trust
+        self.exported: str | None = None
+
+    def problems(self) -> list[str]:
+        """What the user should know of the CA material, though it is usable."""
+        if self._source is None:
+            return []
+        found = self._source.bundle
+        problems = list(found.skipped)
+        problems += [f"{found.origins[place]}: OpenSSL cannot read this certificate" for place in self.trust.refused]
+        if problems:
+            problems = [f"skipped while the other certificates are used: {problem}" for problem in problems]
+        if self._lacks_an_authority():
+            problems.append(
+                f"{self._source.description}: holds no CA certificate, only a server's: it is trusted on the very "
+                "server that presents it and nowhere else; to trust what a CA signed, give the CA's certificate"
+            )
+        return problems
+
+    def _lacks_an_authority(self) -> bool:
+        # A self-signed server certificate was made to be trusted by itself; one that a CA issued is often a mistake.
+        if self._source is None or self._source.native or self._source.folder or self.trust.authorities:
+            return False
+        return not any(map(bundles.is_self_issued, self.trust.anchors))
+
+    def file(self) -> str | None:
+        """The path of a PEM file with what is trusted, for programs that take nothing else; none where insecure.
+
+        The user's own file, where others read from it what we did; else one that is written.
+
+        Raises:
+            OSError: it cannot be written.
+            ValueError: what is trusted is not all certificates, but also the operating system's own rules.
+        """
+        if self._source is None or self.trust.insecure:
+            return None
+        if self._source.native:
+            raise ValueError(
+                f"{self._source.description}: the operating system verifies by its own rules here, and its store is no "
+                "file that child processes could be given: pass cafile= without system=True"
+            )
+        certificates = self._certificates()
+        if not certificates:
+            raise BundleError(f"{self._source.description}: no file can be made of what is there: pass cafile=")
+        own = self._source.file
+        return own if own and _holds(own, certificates) else environment.write(certificates)
+
+    def _certificates(self) -> tuple[bytes, ...]:
+        refused = frozenset(self.trust.refused)
+        known = tuple(der for place, der in enumerate(self.trust.anchors) if place not in refused)
+        if self.trust.folder is None:
+            return known
+        lacking = tuple(der for der in stores.read_hashed(self.trust.folder) if der not in frozenset(known))
+        if not lacking:
+            return known
+        refused = frozenset(Trust(lacking).refused)
+        return known + tuple(der for place, der in enumerate(lacking) if place not in refused)
+
+    def describe(self) -> str:
+        """One line for a person: the source, the number of CAs, what is off, and the verify flags in force."""
+        if self._source is None:
+            return "insecure=True: verification is off for every host; TLS 1.2 or newer"
+        parts = [self.summary, _describe_insecure(self.trust.insecure)]
+        if self._source.native:
+            parts.append("by the operating system's own rules, which strict does not change")
+        else:
+            flags = ", ".join(str(flag.name) for flag in self.trust.flags)
+            parts.append(f"{'strict' if self.trust.strict else 'not strict'} ({flags})")
+        return "; ".join(parts)
+
+    @property
+    def summary(self) -> str:
+        """The source and the number of CAs."""
+        return f"{self._source.description}: {self._count()}" if self._source else "nothing"
+
+    def _count(self) -> str:
+        cas = self.trust.authorities
+        others = len(self.trust.anchors) - len(self.trust.refused) - cas
+        parts = []
+        if cas:
+            parts.append(f"{cas} {'CA' if cas == 1 else 'CAs'}")
+        if others:
+            parts.append(f"{others} {'certificate' if others == 1 else 'certificates'} of servers")
+        if self._source and self._source.native:
+            parts.append("the system's own CAs")
+        elif self.trust.folder:
+            parts.append("what the folder holds")
+        return " and ".join(parts)
+
+
+def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
+    """Whether every program reads from the file at *path* these certificates and no others.
+
+    We read more than others do: DER, PKCS#7, UTF-16, and PEM with a mark or a text before its first line.
+    """
+    if not os.path.isfile(path):  # a folder, or a pipe, which gives its content once
+        return False
+    try:
+        with open(path, "rb") as file:
+            # OpenSSL trusts a TRUSTED CERTIFICATE too, and nobody else has any use for a private key.
+            first_lines = frozenset(re.findall(rb"[^\r\n]*-----BEGIN [^\r\n]*", file.read()))
+        found = frozenset(bundles.read_path(path).certificates)
+    except (OSError, BundleError):  # it was changed since
+        return False
+    plain = first_lines == {b"-----BEGIN CERTIFICATE-----"}
+    return plain and found == frozenset(certificates) and count_in(path) == len(found)
+
+
+def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:
+    """Find and prove what is to be trusted now.
+
+    Raises:
+        OSError: a CA file or folder cannot be read; ``filename`` is set.
+        BundleError: what is to be trusted holds no usable certificate.
+    """
+    if insecure is True:
+        return Resolved(None, Trust(insecure=True, key_log=prove_key_log()))
+    source = stores.find(cafile, system)
+    trust = Trust(
+        source.bundle.certificates,
+        folder=source.folder,
+        native=source.native,
+        insecure=insecure,
+        strict=strict,
+        key_log=prove_key_log(),
+    )
+    if len(trust.refused) == len(trust.anchors) and not (source.native or source.folder):
+        raise BundleError(
+            f"{source.description}: holds no certificate that OpenSSL can read: it is damaged, or of another kind; "
+            "export the CA certificate again"
+        )
+    return Resolved(source, trust)
+
+
+def prove_key_log() -> str | None:
+    """Where the keys of connections are to be written, proved to be a place where they can; ``None`` for nowhere.
+
+    Raises:
+        OSError: they cannot, at which ``ssl.create_default_context()`` stops as well; ``filename`` is set.
+    """
+    path = environment.key_log()
+    if path:
+        try:
+            Trust(insecure=True, key_log=path).prove()
+        except OSError as error:
+            remedy = "named by the environment variable SSLKEYLOGFILE: correct it, or unset it"
+            raise type(error)(error.errno, f"{error.strerror} ({remedy})", path) from None
+    return path
+
+
+def name_hosts(insecure: Insecure) -> list[str]:
+    """The hosts that are not verified, as a person would write them; none where it is all or nothing."""
+    if isinstance(insecure, bool):
+        return []
+    bracketed = ((f"[{host}]" if ":" in host and port else host, port) for host, port in insecure)
+    return sorted(f"{host}:{port}" if port else host for host, port in bracketed)
+
+
+def _describe_insecure(insecure: Insecure) -> str:
+    return f"verification is off for {', '.join(name_hosts(insecure))}" if insecure else "every host is verified"

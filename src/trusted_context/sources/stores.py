@@ -1,0 +1,204 @@
+"""Where trust comes from: what was given, else the environment's variables, the system's store, or certifi."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import ssl
+import sys
+
+from . import bundles, environment
+from .bundles import Bundle, BundleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .bundles import Material
+
+# On these the operating system verifies by its own rules (truststore); elsewhere its store is a file and a folder.
+VERIFIES_NATIVELY = sys.platform in ("win32", "darwin")
+
+# Where distributions keep their bundle when the interpreter was built to look elsewhere (conda, python.org, uv).
+_SYSTEM_FILES = (
+    "/etc/ssl/cert.pem",  # Alpine, Arch, Fedora to 43, OpenWRT, the BSDs
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL, Amazon Linux
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL and CentOS
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+)
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+class Source:
+    """What is trusted, and in words where it came from.
+
+    Args:
+        description: the words.
+        bundle: the certificates.
+        file: the absolute path of the file that the bundle came from, where it is one file.
+        folder: a folder of hashed names in which OpenSSL looks for what the bundle lacks.
+        native: the operating system verifies by its own rules, with the bundle beside its store.
+    """
+
+    __slots__ = ("bundle", "description", "file", "folder", "native")
+
+    def __init__(
+        self,
+        description: str,
+        bundle: Bundle,
+        *,
+        file: str | None = None,
+        folder: str | None = None,
+        native: bool = False,
+    ) -> None:
+        self.description = description
+        self.bundle = bundle
+        self.file = file
+        self.folder = folder
+        self.native = native
+
+
+def find(cafile: tuple[Material, ...] | None, system: bool | None) -> Source:
+    """Find what these arguments name; with neither, what the environment, the system or certifi offers.
+
+    Raises:
+        OSError: a file or folder that cannot be read; ``filename`` is set, and a variable that named it is named.
+        BundleError: what was asked for holds no usable certificate.
+    """
+    if cafile is not None:
+        description = f"cafile={', '.join(map(bundles.label, cafile))}"
+        given = Source(description, _read_given(cafile), file=_only_file(cafile))
+        return _join(given, _system_or_error()) if system else given
+    if system:
+        return _system_or_error()
+    return _from_environment() or (None if system is False else _system()) or _from_certifi()
+
+
+def _read_given(cafile: tuple[Material, ...]) -> Bundle:
+    if not cafile:
+        raise BundleError("cafile is an empty collection: name at least one CA, or leave cafile out")
+    return bundles.read(cafile)
+
+
+def _only_file(material: tuple[Material, ...]) -> str | None:
+    """The absolute path, where *material* is one path and nothing else: a child may run in another folder."""
+    if len(material) != 1 or isinstance(material[0], bytes):
+        return None
+    path = os.fspath(material[0])
+    if os.path.isabs(path):
+        return path
+    return None if bundles._is_text(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def read_hashed(folder: str) -> tuple[bytes, ...]:
+    """The certificates that OpenSSL finds in *folder* by their hashed names, in a fixed order."""
+    found: dict[bytes, None] = {}
+    for name in sorted(_hashed_names(folder)):
+        with contextlib.suppress(OSError, BundleError):  # as OpenSSL passes over what it cannot read there
+            found |= dict.fromkeys(bundles.read_path(os.path.join(folder, name)).certificates)
+    return tuple(found)
+
+
+def _join(given: Source, system: Source) -> Source:
+    bundle = bundles.merge((given.bundle, system.bundle))
+    description = f"{given.description} and {system.description}"
+    return Source(description, bundle, folder=system.folder, native=system.native)
+
+
+def _from_environment() -> Source | None:
+    return next(filter(None, map(from_variables, environment.PRECEDENCE)), None)
+
+
+def from_variables(names: tuple[str, ...]) -> Source | None:
+    """What these variables name together; ``None`` where none of them is set.
+
+    Raises:
+        OSError: a file or folder that cannot be read; ``filename`` is set, and the variable is named.
+        BundleError: one of them names no usable certificate.
+    """
+    values = {name: value for name in names if (value := environment.value(name))}
+    if not values:
+        return None
+    bundle = bundles.merge([_read_variable(name, value) for name, value in values.items()])
+    description = " and ".join(f"{name}={value}" for name, value in values.items())
+    return Source(description, bundle, file=_only_file(tuple(values.values())))
+
+
+def _read_variable(name: str, value: str) -> Bundle:
+    # OpenSSL reads SSL_CERT_DIR as a list of folders, as PATH is one; the other variables name one file or folder.
+    paths = value.split(os.pathsep) if name == environment.SSL_CERT_DIR else [value]
+    found: list[Bundle] = []
+    failure: OSError | BundleError | None = None
+    for path in filter(None, paths):
+        try:
+            bundles.check_is_path(path)
+            found.append(bundles.read_path(path))
+        except (OSError, BundleError) as error:
+            failure = failure or error
+    if found:
+        return bundles.merge(found)
+    remedy = f"named by the environment variable {name}: correct it, unset it, or pass cafile="
+    if isinstance(failure, OSError):
+        raise type(failure)(failure.errno, f"{failure.strerror} ({remedy})", failure.filename) from None
+    raise BundleError(f"{failure or repr(value)} ({remedy})") from None
+
+
+def _system_or_error() -> Source:
+    found = _system()
+    if found is None:
+        looked = ", ".join((*_compiled_in(), *_SYSTEM_FILES))
+        raise BundleError(
+            "system=True, but the operating system's store holds no CA: install the package ca-certificates, or leave "
+            f"system out and pass cafile=certifi.where(). Looked at {looked}"
+        )
+    return found
+
+
+def _compiled_in() -> tuple[str, str]:
+    # The defaults themselves: .cafile and .capath would follow SSL_CERT_FILE and SSL_CERT_DIR.
+    paths = ssl.get_default_verify_paths()
+    return paths.openssl_cafile, paths.openssl_capath
+
+
+def _system() -> Source | None:
+    if VERIFIES_NATIVELY:
+        return Source("the operating system's store", Bundle({}), native=True)
+    compiled_in, compiled_in_folder = _compiled_in()
+    # Both, as OpenSSL does: administrators without a rehash tool append to the file alone, others fill the folder.
+    file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
+    bundle = _read_system_file(file)
+    folder = compiled_in_folder if _holds_a_certificate(compiled_in_folder) else None
+    if not (bundle.certificates or folder):
+        return None
+    named = [name for name in (file if bundle.certificates else None, folder) if name]
+    description = f"the operating system's store ({', '.join(named)})"
+    return Source(description, bundle, file=file or None, folder=folder)
+
+
+def _read_system_file(path: str) -> Bundle:
+    try:
+        # Nobody without administrator rights could mend what is skipped here, and OpenSSL says nothing of it either.
+        return bundles.read_path(path).without_skipped() if path else Bundle({})
+    except (OSError, BundleError):
+        return Bundle({})
+
+
+def _hashed_names(folder: str) -> Iterator[str]:
+    try:
+        return filter(_HASHED_NAME.fullmatch, os.listdir(folder))
+    except OSError:
+        return iter(())
+
+
+def _holds_a_certificate(folder: str) -> bool:
+    return any(_read_system_file(os.path.join(folder, name)).certificates for name in _hashed_names(folder))
+
+
+def _from_certifi() -> Source:
+    import certifi
+
+    path = certifi.where()
+    return Source(f"certifi ({path})", bundles.read_path(path), file=path)
