@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from .core.hosts import parse_host
 from .core.redaction import redact
-from .core.trust import parse_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import sys
 from . import clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from .core import live
+from .core.hosts import parse_host
 from .core.lock import lock
-from .core.trust import parse_host
 from .core.warning import warn
 from .explanations import notes
 from .sources import bundles, environment

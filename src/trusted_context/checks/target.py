@@ -7,8 +7,8 @@ import math
 import re
 
 from ..core.certificate import printable
+from ..core.hosts import parse_host
 from ..core.redaction import redact, redact_proxy
-from ..core.trust import parse_host
 
 # A day: more is a mistake, and far more overflows what the operating system counts in.
 _LONGEST_TIMEOUT = 86400.0

@@ -9,8 +9,8 @@ import sys
 import warnings
 
 from .._block import TrustedContext, trusted_context
+from ..core.hosts import parse_host
 from ..core.redaction import redact
-from ..core.trust import parse_host
 from ..explanations import notes
 from ..sources.bundles import BundleError
 from . import child, run
