@@ -141,6 +141,17 @@ def pkcs12_store(ca):
     return pkcs12.serialize_key_and_certificates(b"user", user.key, user.certificate, [ca.certificate], _SECRET)
 
 
+def pkcs12_of_the_ca(ca):
+    """A store of the CA's certificate beside its own key, as the CA itself exports it."""
+    return pkcs12.serialize_key_and_certificates(b"ca", ca.key, ca.certificate, None, _SECRET)
+
+
+def signed_message(ca, message=b"Hello"):
+    """PKCS#7 that is a message with its signature, as a signed configuration profile is."""
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(message).add_signer(ca.certificate, ca.key, hashes.SHA256())
+    return builder.sign(Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
 def key_der(ca):
     return ca.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, serialization.NoEncryption())
 
@@ -191,9 +202,18 @@ def assert_refused(url, cafile):
 
 def openssl(*arguments, **options):
     """Run the openssl command, or skip the test where there is none."""
-    program = shutil.which("openssl")
+    return _run("openssl", *arguments, **options)
+
+
+def keytool(*arguments, **options):
+    """Run Java's keytool, or skip the test where there is none."""
+    return _run("keytool", *arguments, **options)
+
+
+def _run(name, *arguments, **options):
+    program = shutil.which(name)
     if program is None:
-        pytest.skip("needs the openssl command")
+        pytest.skip(f"needs the {name} command")
     return subprocess.run([program, *arguments], check=True, capture_output=True, timeout=30, **options).stdout
 
 

@@ -1,7 +1,6 @@
 import os
 import re
 import shlex
-import sys
 
 import material
 import pytest
@@ -29,12 +28,26 @@ UNUSABLE = {
     "DER of another kind": (material.request_der, "OpenSSL can read", "export the CA certificate again"),
     "login page": (lambda ca: b"\n<!DOCTYPE html><html><form>", "is an HTML page", "sign in first"),
     "login page, old": (lambda ca: b"<?xml version='1.0'?>\n<HTML>", "is an HTML page", "sign in first"),
-    "key in DER": (material.key_der, "holds a key or a PKCS#12 store", "give the CA's certificate"),
+    "key in DER": (material.key_der, "holds a private key", "give the CA's certificate"),
     "PKCS#12": (material.pkcs12_store, "a PKCS#12 store", "openssl pkcs12 -in "),
-    "Java key store": (lambda ca: b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "is a Java key store", "keytool -exportcert"),
+    "Java key store": (lambda ca: b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "is a Java key store", "-alias ALIAS"),
+    "Java's other key store": (lambda ca: b"\xce" * 4, "is a Java key store", "-storetype JCEKS"),
+    "signed message": (material.signed_message, "is a signed message", "give the CA's certificate"),
+    "commented out": (lambda ca: b"# " + ca.pem, "certificate 1: is passed over, since '# '", "stands before"),
+    "two lines of another kind": (
+        lambda ca: ca.pem.replace(b"END CERTIFICATE", b"END PRIVATE KEY"),
+        "its last line does not end what its first line begins",
+        "copy the file again",
+    ),
+    "first line damaged": (
+        lambda ca: ca.pem.replace(b"CERTIFICATE--", b"certificate--", 1),
+        "its first line is to be",
+        "'-----BEGIN CERTIFICATE-----'",
+    ),
+    "key under a certificate's lines": (lambda ca: material.to_pem(material.key_der(ca)), "1: holds a private", "give"),
     "trusted form": (material.trusted_form, "TRUSTED CERTIFICATE form", "openssl x509 -in "),
     "encrypted PKCS#7": (material.enveloped, "PKCS#7", "openssl pkcs7 "),
-    "cut PKCS#7": (lambda ca: material.to_pkcs7_pem(ca.pem)[:300], "PKCS#7", "openssl pkcs7 "),
+    "cut PKCS#7": (lambda ca: material.to_pkcs7_pem(ca.pem)[:300], "PKCS#7 that is cut short", "copy the whole file"),
     "PGP": (
         lambda ca: b"-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----",
         "'PGP MESSAGE'",
@@ -84,7 +97,6 @@ def test_each_kind_of_unusable_material_has_its_own_message(corp):
         "PEM cut in half",
         "DER of a header alone",
         "login page, old",
-        "key in DER",
     }
     messages = [str(error_at_entry(make(corp))) for kind, (make, *_) in UNUSABLE.items() if kind not in twins]
     messages = [re.sub(r"\d+", "", message) for message in messages]
@@ -113,23 +125,12 @@ def test_a_private_key_is_named_and_never_shown(tmp_path, make, header):
         assert not any(body[start : start + 8] in shown for start in range(len(body) - 8))
 
 
-@pytest.mark.parametrize("name", ["corp.p7b", "corp ca.p7b"])
-@pytest.mark.parametrize("encode", [material.to_pkcs7, material.to_pkcs7_pem])
-def test_without_cryptography_the_message_has_the_command(server, ca_file, monkeypatch, encode, name):
-    """Without the package cryptography, PKCS#7 is an error with the command that converts it, which works."""
-    path = ca_file.rename(ca_file.with_name(name))
-    path.write_bytes(encode(path.read_bytes()))
-    for module in [module for module in sys.modules if module.partition(".")[0] == "cryptography"]:
-        monkeypatch.setitem(sys.modules, module, None)
-    assert "needs the package cryptography" in str(error_at_entry(path))
-    assert_command_works(server, path)
-
-
-@pytest.mark.parametrize("name", ["corp.bin", "corp ca.bin"])
+@pytest.mark.parametrize("name", ["corp.bin", "corp ca.bin", "corp's $(ca).bin"])
 @pytest.mark.parametrize(
     ("make", "extra"),
     [
         (material.pkcs12_store, ["-passin", "pass:secret"]),
+        (material.pkcs12_of_the_ca, ["-passin", "pass:secret"]),
         (material.streamed_pkcs7, []),
         (material.trusted_form, []),
     ],
@@ -140,6 +141,22 @@ def test_the_command_in_the_message_works(corp, tmp_path, make, extra, name):
     path.write_bytes(make(corp))
     with serving(Server(material.make_server(corp))) as server:
         assert_command_works(server, path, *extra)
+
+
+@pytest.mark.parametrize("name", ["corp.jks", "corp's $(ca).jks"])
+@pytest.mark.parametrize("alias", ["corp-ca", "corp root 1"])
+def test_the_keytool_command_in_the_message_works(corp, tmp_path, name, alias):
+    """The keytool command for a Java key store names its first certificate, and makes a PEM file that is trusted."""
+    path, source = tmp_path / name, tmp_path / "source.pem"
+    source.write_bytes(corp.pem)
+    store = ("-keystore", path, "-storepass", "secret1")
+    material.keytool("-importcert", "-noprompt", "-storetype", "JKS", *store, "-alias", alias, "-file", source)
+    program, *arguments = shlex.split(re.search(r"keytool .* -file ca\.pem", str(error_at_entry(path)))[0])
+    assert program == "keytool"
+    assert ["-alias", alias] == arguments[-4:-2]
+    material.keytool(*arguments, "-storepass", "secret1", cwd=tmp_path)
+    with serving(Server(material.make_server(corp))) as server:
+        material.assert_trusted(server.url, tmp_path / "ca.pem")
 
 
 def assert_command_works(server, path, *extra):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._block import InsecureWarning, TrustedContext, current, trusted_context
-from .sources.bundles import BundleError
+from .sources.error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def _from_material(material: tuple[Material, ...]) -> Candidate:
 
 
 def _is_content(piece: Material) -> bool:
-    return isinstance(piece, str) and bundles._is_text(piece)
+    return isinstance(piece, str) and bundles.is_text(piece)
 
 
 def _from_environment() -> Iterator[Candidate]:

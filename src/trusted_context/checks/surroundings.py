@@ -11,7 +11,7 @@ import urllib.request
 
 from ..core.redaction import redact, redact_proxy
 from ..sources import environment, stores
-from ..sources.bundles import BundleError
+from ..sources.error import BundleError
 from .deadline import within
 from .target import authority, parse_proxy
 

@@ -12,7 +12,7 @@ from .._block import TrustedContext, trusted_context
 from ..core.hosts import parse_host
 from ..core.redaction import redact
 from ..explanations import notes
-from ..sources.bundles import BundleError
+from ..sources.error import BundleError
 from . import child, run
 
 TYPE_CHECKING = False

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import binascii
 import functools
 import os
 import re
-import shlex
 import stat
 import time
 
 from ..core.redaction import redact
+from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from typing import TypeAlias
 
     Material: TypeAlias = str | bytes | os.PathLike[str]
@@ -28,36 +27,7 @@ _FIRST_READ = 64 * 1024
 # A file this young may be rewritten within the tick of its time stamp (two seconds on FAT and some network shares).
 _SETTLED_SECONDS = 2.0
 
-_CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
-_PKCS7_LABELS = frozenset({"PKCS7", "CMS", "PKCS #7 SIGNED DATA"})
-# Spelt out: to encode them would import a codec, whose lock a child forked at that moment would wait for.
-_BEGIN_IN_UTF_16 = {
-    "utf-16-le": b"".join(bytes((letter, 0)) for letter in b"-----BEGIN "),
-    "utf-16-be": b"".join(bytes((0, letter)) for letter in b"-----BEGIN "),
-}
-_LABEL = re.compile(r"[A-Z0-9 #]{1,40}")
-_PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _FOLDER_NAME = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c)", re.IGNORECASE)
-
-_OTHER_LABELS = (
-    ("PRIVATE KEY", "a private key and no certificate: give the CA's certificate, and keep the key to yourself"),
-    ("PUBLIC KEY", "a public key and no certificate: ask for the CA's certificate"),
-    (
-        "CERTIFICATE REQUEST",
-        "a certificate request (CSR) and no certificate: ask for the certificate the CA made",
-    ),
-    ("X509 CRL", "a revocation list (CRL) and no certificate: give the CA's certificate"),
-    (
-        "TRUSTED CERTIFICATE",
-        "OpenSSL's own TRUSTED CERTIFICATE form: convert it with 'openssl x509 -in {path} -out ca.pem'",
-    ),
-)
-
-
-class BundleError(ValueError):
-    """CA material that cannot be used: the message says which, what it holds instead, and what to do."""
-
-    __module__ = "trusted_context"
 
 
 class Bundle:
@@ -102,38 +72,25 @@ def label(piece: Material) -> str:
     """Name a piece of material in a message: its path, never its content (it may hold a private key)."""
     if isinstance(piece, bytes):
         return f"<{len(piece)} bytes>"
-    if isinstance(piece, str) and _is_text(piece):
+    if isinstance(piece, str) and is_text(piece):
         return "<PEM text>"
     path = os.fspath(piece)
     return f"<{len(path)} characters>" if len(path) > _LONGEST_PATH else redact(path)
 
 
-def is_self_issued(certificate: bytes) -> bool:
-    """Whether issuer and subject are the same name (RFC 5280, 4.1: both stand at fixed places)."""
-    try:
-        _, body, _ = _element(certificate, 0)
-        _, position, _ = _element(certificate, body)
-        tag, _, end = _element(certificate, position)
-        if tag == 0xA0:
-            _, _, end = _element(certificate, end)
-        _, _, end = _element(certificate, end)
-        issuer_start = end
-        _, _, issuer_end = _element(certificate, issuer_start)
-        _, _, subject_start = _element(certificate, issuer_end)
-        _, _, subject_end = _element(certificate, subject_start)
-    except IndexError:
-        return False
-    return certificate[issuer_start:issuer_end] == certificate[subject_start:subject_end]
+def is_text(piece: str) -> bool:
+    """Whether *piece* is content and no path: it may hold a key, and is shown nowhere."""
+    if "-----BEGIN" in piece or "\n" in piece or "\r" in piece or (piece[:1] == "<" and "</" in piece):
+        return True
+    from . import forms
 
-
-def _is_text(piece: str) -> bool:
-    return "-----BEGIN" in piece or "\n" in piece
+    return forms.is_encoded(piece)
 
 
 def _read_one(piece: Material) -> Bundle:
     if isinstance(piece, bytes):
         return _decode(piece, f"cafile={label(piece)}", "FILE")
-    if isinstance(piece, str) and _is_text(piece):
+    if isinstance(piece, str) and is_text(piece):
         return _decode(piece.encode(errors="replace"), f"cafile={label(piece)}", "FILE")
     if isinstance(piece, str):
         check_is_path(piece)
@@ -157,7 +114,7 @@ def check_is_path(text: str) -> None:
     Raises:
         BundleError: it is no path.
     """
-    if _is_text(text) or len(text) > _LONGEST_PATH:
+    if is_text(text) or len(text) > _LONGEST_PATH:
         raise BundleError(
             f"{label(text)} is no path, and may be a certificate itself: write it to a file, and name that"
         )
@@ -229,155 +186,14 @@ def _load(path: str) -> Bundle:
         content = file.read(_FIRST_READ)
         if len(content) == _FIRST_READ:
             content += file.read(_MAX_BYTES + 1 - _FIRST_READ)
-    if len(content) > _MAX_BYTES:
-        raise BundleError(f"{path}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
-    return _decode(content, path, shlex.quote(path))
+    return _decode(content, path, path)
 
 
 def _decode(content: bytes, origin: str, path: str) -> Bundle:
-    """Find the certificates in *content*, which stands at *origin*; *path* is its name in a command to run."""
-    content = _as_bytes_of_text(content)
-    if not content.strip():
+    if len(content) > _MAX_BYTES:
+        raise BundleError(f"{origin}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
+    if not content.strip(b" \t\r\n\0\xef\xbb\xbf"):
         raise BundleError(f"{origin}: is empty: export the CA certificate again")
-    if b"-----BEGIN " in content:
-        return _decode_pem(content, origin, path)
-    # X.690, 8.1.3: a SEQUENCE with a length of several bytes or none, as any certificate's; else it is text with a "0".
-    if content[:1] == b"\x30" and content[1:2] >= b"\x80":
-        return _decode_der(content, origin, path)
-    raise BundleError(f"{origin}: {_describe_other(content)}")
+    from . import forms
 
-
-def _as_bytes_of_text(content: bytes) -> bytes:
-    """Undo what Windows does to text: a byte-order mark, or UTF-16 with or without one."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace").encode()
-    for encoding, begin in _BEGIN_IN_UTF_16.items():
-        start = content.find(begin)
-        # At an odd place it is the other byte order's text, read across its characters.
-        if start >= 0 and start % 2 == 0:
-            return content.decode(encoding, "replace").encode()
-    return content.removeprefix(b"\xef\xbb\xbf")
-
-
-def _describe_other(content: bytes) -> str:
-    start = content[:1024].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")) or b"<html" in start:
-        return "is an HTML page, not a certificate: most often a login page that was saved in its place; sign in first"
-    if start.startswith(b"\xfe\xed\xfe\xed"):
-        return "is a Java key store: export the CA from it with 'keytool -exportcert -rfc'"
-    if start.startswith(b"-----"):
-        return "looks like PEM but has no whole '-----BEGIN CERTIFICATE-----' line: copy the file again"
-    return "holds no certificate: it is neither PEM ('-----BEGIN CERTIFICATE-----'), nor DER, nor PKCS#7"
-
-
-def _decode_pem(content: bytes, origin: str, path: str) -> Bundle:
-    found: dict[bytes, str] = {}
-    skipped: list[str] = []
-    others: list[str] = []
-    number = 0
-    for kind, body, whole in _pem_blocks(content):
-        if kind in _PKCS7_LABELS:
-            for certificate in _open_pkcs7(_from_base64(body), origin, f"openssl pkcs7 -print_certs -in {path}"):
-                found.setdefault(certificate, origin)
-            continue
-        if kind not in _CERTIFICATE_LABELS:
-            others.append(kind)
-            continue
-        number += 1
-        der = _from_base64(body)
-        if problem := _damage(der, whole):
-            skipped.append(f"{origin}, certificate {number}: {problem}")
-        else:
-            found.setdefault(der, f"{origin}, certificate {number}")
-    if not found:
-        raise BundleError(skipped[0] if skipped else f"{origin}: holds {_name_labels(others, path)}")
-    return Bundle(found, skipped)
-
-
-def _pem_blocks(content: bytes) -> Iterator[tuple[str, bytes, bool]]:
-    for chunk in content.split(b"-----BEGIN ")[1:]:
-        kind, _, rest = chunk.partition(b"-----")
-        body, end, _ = rest.partition(b"-----END ")
-        yield kind.decode("latin-1"), body, bool(end)
-
-
-def _from_base64(body: bytes) -> bytes:
-    try:
-        return binascii.a2b_base64(body)
-    except binascii.Error:
-        return b""
-
-
-def _damage(der: bytes, whole: bool) -> str | None:
-    if not whole:
-        return "is cut short: its '-----END CERTIFICATE-----' line is missing; copy the whole file again"
-    try:
-        tag, _, end = _element(der, 0)
-    except IndexError:
-        tag, end = 0, -1
-    if tag == 0x30 and end == len(der):
-        return None
-    return "is damaged: its text does not decode to a certificate; copy the file again"
-
-
-def _name_labels(labels: list[str], path: str) -> str:
-    for name, description in _OTHER_LABELS:
-        if any(name in label for label in labels):
-            return description.format(path=path)
-    # Of a damaged header what follows it may be part of a key.
-    kind = repr(labels[0]) if _LABEL.fullmatch(labels[0]) else "a PEM block with a damaged header"
-    return f"{kind} and no certificate: give the CA's certificate"
-
-
-def _decode_der(content: bytes, origin: str, path: str) -> Bundle:
-    try:
-        _, body, end = _element(content, 0)
-        inner, _, _ = _element(content, body)
-    except IndexError:
-        inner, body, end = 0, 0, len(content) + 1
-    if end > len(content):
-        raise BundleError(f"{origin}: is cut short: {len(content)} bytes of DER whose header says {end}; copy it again")
-    if content.startswith(_PKCS7_SIGNED_DATA, body):
-        command = f"openssl pkcs7 -print_certs -inform DER -in {path}"
-        return Bundle(dict.fromkeys(_open_pkcs7(content[:end], origin, command), origin))
-    if inner == 0x02:
-        raise BundleError(
-            f"{origin}: holds a key or a PKCS#12 store (.p12, .pfx), not a certificate: give the CA's certificate; "
-            f"'openssl pkcs12 -in {path} -cacerts -nokeys -out ca.pem' takes it out of a store"
-        )
-    rest = content[end:].strip(b"\0\r\n")
-    told = f"{origin}: {len(rest)} bytes after its first certificate; several in one file are to be PEM"
-    return Bundle({content[:end]: origin}, [told] if rest else [])
-
-
-def _open_pkcs7(content: bytes, origin: str, command: str) -> list[bytes]:
-    remedy = f"convert it with '{command} -out ca.pem' and give ca.pem"
-    try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-    except ImportError:
-        raise BundleError(
-            f"{origin}: is PKCS#7 (.p7b), which needs the package cryptography to open: install it, or {remedy}"
-        ) from None
-    try:
-        certificates = [found.public_bytes(Encoding.DER) for found in pkcs7.load_der_pkcs7_certificates(content)]
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BundleError(f"{origin}: is PKCS#7 (.p7b) that could not be opened ({error}): {remedy}") from None
-    if not certificates:
-        raise BundleError(f"{origin}: is PKCS#7 (.p7b) with no certificate in it: export the CA certificate again")
-    return certificates
-
-
-def _element(der: bytes, start: int) -> tuple[int, int, int]:
-    """The tag, the start of the content and the end of the DER element at *start* (X.690, 8.1).
-
-    Raises:
-        IndexError: the data ends within the element's header.
-    """
-    length, content = der[start + 1], start + 2
-    if length & 0x80:
-        size = length & 0x7F
-        if len(der) < content + size:
-            raise IndexError("the header is cut short")
-        length, content = int.from_bytes(der[content : content + size], "big"), content + size
-    return der[start], content, content + length
+    return Bundle(*forms.decode(content, origin, path))

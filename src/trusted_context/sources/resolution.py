@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 
 from ..core.trust import Trust, count_in
-from . import bundles, environment, stores
-from .bundles import BundleError
+from . import bundles, der, environment, stores
+from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Resolved:
         # A self-signed server certificate was made to be trusted by itself; one that a CA issued is often a mistake.
         if self._source is None or self._source.native or self._source.folder or self.trust.authorities:
             return False
-        return not any(map(bundles.is_self_issued, self.trust.anchors))
+        return not any(map(der.is_self_issued, self.trust.anchors))
 
     def file(self) -> str | None:
         """The path of a PEM file with what is trusted, for programs that take nothing else; none where insecure.
@@ -124,15 +123,17 @@ def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
     """
     if not os.path.isfile(path):  # a folder, or a pipe, which gives its content once
         return False
+    from . import pem
+
     try:
         with open(path, "rb") as file:
             # OpenSSL trusts a TRUSTED CERTIFICATE too, and nobody else has any use for a private key.
-            first_lines = frozenset(re.findall(rb"[^\r\n]*-----BEGIN [^\r\n]*", file.read()))
-        found = frozenset(bundles.read_path(path).certificates)
+            plain = pem.is_plain(file.read())
+        bundle = bundles.read_path(path)
     except (OSError, BundleError):  # it was changed since
         return False
-    plain = first_lines == {b"-----BEGIN CERTIFICATE-----"}
-    return plain and found == frozenset(certificates) and count_in(path) == len(found)
+    found = frozenset(bundle.certificates)
+    return plain and not bundle.skipped and found == frozenset(certificates) and count_in(path) == len(found)
 
 
 def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:

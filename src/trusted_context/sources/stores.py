@@ -9,7 +9,8 @@ import ssl
 import sys
 
 from . import bundles, environment
-from .bundles import Bundle, BundleError
+from .bundles import Bundle
+from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _only_file(material: tuple[Material, ...]) -> str | None:
     path = os.fspath(material[0])
     if os.path.isabs(path):
         return path
-    return None if bundles._is_text(path) else os.path.abspath(os.path.expanduser(path))
+    return None if bundles.is_text(path) else os.path.abspath(os.path.expanduser(path))
 
 
 def read_hashed(folder: str) -> tuple[bytes, ...]:
