@@ -2,13 +2,16 @@
 
 import concurrent.futures
 import contextlib
+import os
 import socket
+import sys
 import threading
 
 from servers import BODY, fetch, refusal
 
-from trusted_context import trusted_context
+from trusted_context import current, trusted_context
 from trusted_context.core import live
+from trusted_context.sources import environment
 
 
 def test_16_threads_sharing_one_block_are_each_verified_at_every_moment(server, ca_file, other_file):
@@ -70,3 +73,53 @@ def test_a_blocks_context_does_not_grow_with_its_connections(server, ca_file):
 
 def _configure(_context):
     pass
+
+
+def test_what_other_threads_ask_of_a_block_is_answered_while_blocks_come_and_go(ca_file):
+    """repr(), describe(), ssl_context(), environment() and current() never meet a half-written registry.
+
+    With the global interpreter lock a dictionary is copied in one step, and the first four held also before the
+    registries were replaced as a whole; a free-threaded Python raised RuntimeError. environment() failed on both.
+    """
+    blocks = [trusted_context(ca_file, export=bool(number % 2)) for number in range(4)]
+    asked = [repr, lambda block: block.describe(), lambda block: block.ssl_context(), lambda _block: current()]
+    asked += [lambda block: block.environment(), lambda _block: live.surrounding()]
+    asked += [lambda _block: [environment.for_child(None) for _ in range(20)]]
+    done = threading.Event()
+
+    def churn(block):
+        while not done.is_set():
+            with block:
+                pass
+
+    def ask(function):
+        for number in range(150):
+            function(blocks[number % len(blocks)])
+
+    with _switching_often(), concurrent.futures.ThreadPoolExecutor(16) as pool:
+        writing = [pool.submit(churn, block) for block in blocks] + [pool.submit(_change_the_environment, done)]
+        asking = [pool.submit(ask, function) for function in asked]
+        try:
+            for reader in asking:
+                reader.result(50)
+        finally:
+            done.set()
+        for writer in writing:
+            writer.result(20)
+    assert not live.anything_live()
+
+
+@contextlib.contextmanager
+def _switching_often():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def _change_the_environment(done):
+    while not done.is_set():
+        for number in range(50):
+            os.environ[f"TRUSTED_CONTEXT_TEST_{number}"] = "x"
+        for number in range(50):
+            del os.environ[f"TRUSTED_CONTEXT_TEST_{number}"]

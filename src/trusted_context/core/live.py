@@ -6,8 +6,6 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .._block import TrustedContext
     from ..sources.resolution import Resolved
     from .trust import Insecure, Trust
@@ -42,9 +40,9 @@ class Entry:
 # Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
 # ContextVar.reset() would raise in another context than the one that set it.
 _stack: ContextVar[tuple[Entry, ...]] = ContextVar("trusted_context", default=())
-_entries: dict[Entry, None] = {}
-# Those that are not local.
-_shared: dict[Entry, None] = {}
+# Every live entry, the newest last. Replaced as a whole, under the lock: other threads read it without one, and walking
+# what is written meanwhile raises RuntimeError.
+_entries: tuple[Entry, ...] = ()
 _elected: Entry | None = None
 
 
@@ -56,12 +54,11 @@ def governing() -> Entry | None:
     return _elected
 
 
-def surrounding() -> Iterator[Entry]:
-    """Every live entry around this place: those of this context, and the one that governs."""
-    yield from (entry for entry in _stack.get() if entry.live)
+def surrounding() -> tuple[Entry, ...]:
+    """Every live entry around this place: those of this context, and the one that governs with those around it."""
     elected = _elected
-    if elected is not None:
-        yield elected
+    others = () if elected is None else (*elected.around, elected)
+    return tuple(dict.fromkeys(entry for entry in (*_stack.get(), *others) if entry.live))
 
 
 def anything_live() -> bool:
@@ -71,15 +68,14 @@ def anything_live() -> bool:
 
 def all_live() -> tuple[Entry, ...]:
     """Every live entry, the newest first."""
-    return tuple(reversed(tuple(_entries)))
+    return _entries[::-1]
 
 
 def enter(entry: Entry) -> None:
     """Make *entry* the innermost of this context. The caller holds the lock."""
+    global _entries
     entry.around = tuple(around for around in _stack.get() if around.live)
-    _entries[entry] = None
-    if not entry.local:
-        _shared[entry] = None
+    _entries = (*_entries, entry)
     entry.live = True
     _stack.set((*entry.around, entry))
     _elect()
@@ -87,9 +83,9 @@ def enter(entry: Entry) -> None:
 
 def leave(entry: Entry) -> None:
     """End *entry*, from wherever; called again it finishes what was interrupted. The caller holds the lock."""
+    global _entries
     entry.live = False
-    _entries.pop(entry, None)
-    _shared.pop(entry, None)
+    _entries = tuple(other for other in _entries if other is not entry)
     _stack.set(tuple(around for around in _stack.get() if around.live))
     entry.around = ()
     _elect()
@@ -97,7 +93,7 @@ def leave(entry: Entry) -> None:
 
 def count(owner: TrustedContext) -> int:
     """How many entries of *owner* are live."""
-    return sum(entry.owner is owner for entry in tuple(_entries))
+    return sum(entry.owner is owner for entry in _entries)
 
 
 def find(owner: TrustedContext, place: int | None) -> Entry | None:
@@ -106,7 +102,7 @@ def find(owner: TrustedContext, place: int | None) -> Entry | None:
     found = next((entry for entry in here if entry.place == place), None)
     if found is not None:
         return found
-    anywhere = [entry for entry in reversed(tuple(_entries)) if entry.owner is owner]
+    anywhere = [entry for entry in all_live() if entry.owner is owner]
     there = (entry for entry in anywhere if entry.place == place)
     return next(there, None) or next(iter(here or anywhere), None)
 
@@ -126,23 +122,21 @@ def keep_own() -> None:
 def _elect() -> None:
     """Choose who governs threads that entered no block: the newest, but never against a stricter one."""
     global _elected
-    newest = next(reversed(_shared), None)
-    if newest is None or newest.unverified is False:
-        _elected = newest
-        return
-    live = [entry.unverified for entry in _shared]
-    counts = {unverified: live.count(unverified) for unverified in set(live)}
-    _elected = next((entry for entry in reversed(_shared) if _may_govern_others(entry, counts)), None)
+    _elected = next((entry for entry in all_live() if not entry.local and _may_govern_others(entry)), None)
 
 
-def _may_govern_others(candidate: Entry, counts: dict[Insecure, int]) -> bool:
+def _may_govern_others(candidate: Entry) -> bool:
     """Whether the candidate was entered inside every live block that verifies what it does not."""
-    inside = [around.unverified for around in candidate.around if around in _shared]
-    stricter = (kind for kind in counts if _verifies_more(kind, candidate.unverified))
-    return all(inside.count(kind) == counts[kind] for kind in stricter)
+    if candidate.unverified is False:
+        return True
+    around = frozenset(candidate.around)
+    stricter = (
+        entry for entry in _entries if not entry.local and verifies_more(entry.unverified, candidate.unverified)
+    )
+    return all(entry in around for entry in stricter)
 
 
-def _verifies_more(one: Insecure, other: Insecure) -> bool:
+def verifies_more(one: Insecure, other: Insecure) -> bool:
     """Whether *one* verifies something that *other*, of the two sets of unverified hosts, does not."""
     if one is True or other is False:
         return False

@@ -46,7 +46,8 @@ def value(name: str) -> str | None:
 def for_child(file: str | None) -> dict[str, str]:
     """The user's own environment, from before any export; with *file* its variables name that as the bundle."""
     with lock:
-        environment = dict(os.environ)
+        # dict(os.environ) raises KeyError where another thread unsets a variable meanwhile.
+        environment = {name: value for name in tuple(os.environ) if (value := os.environ.get(name)) is not None}
         own = {name: _own_value(name, environment.get(name)) for name in _VARIABLES}
     _update(environment, own if file is None else _values(file))
     return environment
@@ -60,7 +61,8 @@ class _Export:
         self.before = {name: os.environ.get(name) for name in _VARIABLES}
 
 
-_exports: dict[object, _Export] = {}  # the newest last
+# The newest last. Replaced as a whole, under the lock: other threads read it without one.
+_exports: dict[object, _Export] = {}
 
 
 def export(owner: object, file: str) -> None:
@@ -69,7 +71,9 @@ def export(owner: object, file: str) -> None:
     Raises:
         OSError: the operating system takes no more; :func:`withdraw` undoes what was done.
     """
-    new = _exports[owner] = _Export(file)
+    global _exports
+    new = _Export(file)
+    _exports = {**_exports, owner: new}
     _update(os.environ, new.set)
 
 
@@ -79,6 +83,7 @@ def withdraw(owner: object) -> list[str]:
     The newest of the other exports decides; without one, the values are those from before. Where it broke off, it can
     be called again. The caller holds the lock.
     """
+    global _exports
     ended = _exports.get(owner)
     if ended is None:
         return []
@@ -91,7 +96,7 @@ def withdraw(owner: object) -> list[str]:
         later[0].before |= undone
     else:
         _update(os.environ, undone)
-    _exports.pop(owner, None)
+    _exports = {other: export for other, export in _exports.items() if other is not owner}
     return replaced
 
 
@@ -101,7 +106,7 @@ def exporting() -> list[object]:
 
 
 def _own_value(name: str, current: str | None) -> str | None:
-    for export in reversed(list(_exports.values())):
+    for export in reversed(_exports.values()):
         if current == export.set[name]:
             current = export.before[name]
     return current
