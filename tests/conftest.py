@@ -25,6 +25,12 @@ for _name in [name for name in os.environ if name.upper() in _VARIABLES]:
     del os.environ[_name]
 
 
+def pytest_configure(config):
+    if sys.version_info < (3, 11, 4):
+        # There http.client leaves a proxy's answer to the garbage collector (https://github.com/python/cpython/issues/103472).
+        config.addinivalue_line("filterwarnings", r"ignore:unclosed <socket\.socket \[closed\]:ResourceWarning")
+
+
 @pytest.fixture(scope="session")
 def ca():
     """The CA whose servers the tests reach."""

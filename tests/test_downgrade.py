@@ -110,6 +110,8 @@ def test_an_error_status_and_a_broken_body_are_failures_too(answer, server, ca_f
             with urllib.request.urlopen(server.url + "data", timeout=20) as response:
                 while response.read(100):
                     pass
+        except urllib.error.HTTPError as error:
+            error.close()
         except OSError:
             pass
         except Exception as error:  # noqa: BLE001  # http.client.IncompleteRead is no OSError

@@ -22,7 +22,7 @@ def function():
     pass
 
 print(sys.argv, sys.path, os.getcwd())
-print(__name__, __file__, __doc__, repr(__package__), __cached__, type(__loader__), __builtins__)
+print(__name__, __file__, __doc__, repr(__package__), globals().get("__cached__"), type(__loader__), __builtins__)
 print(getattr(__spec__, "name", None), getattr(__spec__, "origin", None), sorted(globals()))
 print(sys.modules["__main__"].__dict__ is globals(), pickle.loads(pickle.dumps(function)) is function)
 print(globals().get("__annotations__"), sys.stdin.read(), sys.flags, sys.excepthook is sys.__excepthook__)

@@ -29,7 +29,8 @@ def of_connection(errors: list[BaseException], host: str | None) -> Cause | None
 def _of_tls(error: BaseException, server: str) -> Cause | None:
     if not isinstance(error, ssl.SSLError):
         return None
-    if isinstance(error, ssl.SSLEOFError):
+    # Python 3.11.2 raises the second for a connection that ends in the middle of a handshake.
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _cut_off(server)
     make = _BY_REASON.get(str(getattr(error, "reason", None)))  # aiohttp's of that type have none
     return make(server) if make else None
