@@ -159,7 +159,7 @@ def test_a_context_of_the_callers_own_is_said_to_be(bad):
     context = ssl.create_default_context()
     with trusted_context(bad["untrusted-root"].cafile):
         explanation = explain(failure(fetch, bad["untrusted-root"].url, context=context))
-    assert explanation.cause == "unknown-root"
+    assert explanation.cause == "not-covered"
     assert "the caller's own" in explanation.trusted
     assert "this block" not in explanation.happened
 

@@ -7,7 +7,7 @@ import sys
 
 from . import clients
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
-from .core import live
+from .core import handshake, live
 from .core.hosts import parse_host
 from .core.lock import lock
 from .core.warning import warn
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec, Self, TypeVar, overload
 
     from .core.live import Entry
-    from .core.trust import Insecure
+    from .core.trust import Insecure, Trust
     from .sources.bundles import Material
     from .sources.resolution import Resolved
 
@@ -202,7 +202,7 @@ class TrustedContext:
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
             _leave(entry or live.find(self, place_of and _place(place_of)))
             raise
-        notes.annotate(error)
+        notes.annotate(error, None if entry is None else entry.resolved)
 
 
 class _Body:
@@ -222,7 +222,7 @@ class _Body:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _leave(self._entry)
-        notes.annotate(error)
+        notes.annotate(error, self._resolved)
 
 
 if TYPE_CHECKING:
@@ -352,6 +352,14 @@ def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
     hosts = ", ".join(name_hosts(insecure)) or "every host"
     reach = "in this thread or task alone" if local else "in the whole process (local=True limits it to this thread)"
     return f"verification is off for {hosts}, {reach}: whoever is in between can read and change what is sent"
+
+
+def _words_of(trust: Trust) -> str | None:
+    """Where *trust* came from, in the words of the newest live block that has it."""
+    return next((entry.resolved.summary for entry in live.all_live() if entry.trust == trust), None)
+
+
+handshake.describe_trusts_by(_words_of)
 
 
 def _after_fork_in_child() -> None:

@@ -113,12 +113,12 @@ class _Check:
         self._findings["verdicts"] = [verdict.as_dict() for verdict in self._verdicts]
         if working:
             self._findings |= {"works": True, "line": working.candidate.line}
-        if cause and cause.name in diagnosis.UNKNOWN_CA and not working:
+        if cause and diagnosis.asks_for_a_ca(cause) and not working:
             self._findings["ask_for"] = diagnosis.ask_for(self._chain)
         if cause:
             self._findings["cause"] = cause.name
             self._findings["explanation"] = {"happened": cause.happened, "likely": cause.likely}
-            if not working or cause.name in diagnosis.INCURABLE:
+            if not working or diagnosis.outlasts_trust(cause):
                 self._findings["explanation"]["next"] = cause.next
         return Report(self._findings, self._chain)
 

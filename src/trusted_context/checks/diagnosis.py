@@ -6,7 +6,7 @@ import re
 import ssl
 
 from ..core.certificate import printable
-from ..explanations import causes, connecting
+from ..explanations import causes, connecting, table
 from ..explanations.failure import Cause, Failure, linked
 from .target import authority
 from .tunnel import PlainProxyError, TunnelError, explain_refusal
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from .verdicts import Outcome, Verdict
 
 # Codes that say no more than that nobody who is trusted signed it; another one says what is wrong besides.
-_UNTRUSTED = frozenset({2, 18, 19, 20, 21, None})
-_WRONG_NAME = 62
-# What trust cannot cure: it stays so in a block that verifies the server.
-INCURABLE = frozenset({"client-certificate", "no-names", "unusable-variable"})
-# Where the cure is to get the certificate of the CA at the top of what was presented.
-UNKNOWN_CA = frozenset({"inspected", "same-name-other-key", "unknown-issuer", "unknown-root"})
+_UNTRUSTED = {
+    None,
+    *table.codes_of("unknown-issuer", "unknown-root", "self-signed", "anchor-is-intermediate"),
+}
+(_WRONG_NAME,) = table.codes_of("wrong-host")
 _BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
 _SOURCE_LINE = re.compile(r" \(_ssl\.c:\d+\)$")
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
@@ -59,7 +58,10 @@ def of_stop(stopped: Stopped, probe: Probe) -> Cause:
         return connecting._client_certificate(probe.host)
     to_proxy = probe.proxy and stopped.stage != "tls"
     place = f"the proxy {probe.proxy}" if to_proxy else authority(probe.host, probe.port)
-    return connecting.of_connection([stopped.error], place) or Cause(
+    found = connecting.find([stopped.error], by_a_client=True)
+    if found:
+        return found[0](printable(place))
+    return Cause(
         "unreachable",
         f"{place}: no connection could be made: {words(stopped.error)}",
         "no network leads there, or what answers is broken",
@@ -92,6 +94,16 @@ def _proxy_untrusted(probe: Probe, verdict: Verdict, error: ssl.SSLCertVerificat
         "trust both: give the CA certificates of both as cafile, or one as cafile with system=True beside it where the "
         "operating system's store has the other",
     )
+
+
+def asks_for_a_ca(cause: Cause) -> bool:
+    """Whether the cure is to get the certificate of the CA at the top of what was presented."""
+    return table.KINDS[cause.name].cure == table.THAT_CA
+
+
+def outlasts_trust(cause: Cause) -> bool:
+    """Whether it stays so in a block that verifies the server, since no CA file cures it."""
+    return table.KINDS[cause.name].cure is None
 
 
 def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:

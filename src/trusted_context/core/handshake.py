@@ -7,11 +7,11 @@ import ssl
 import sys
 from collections import deque
 
-from . import live
 from .certificate import Certificate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .trust import Trust
@@ -23,6 +23,18 @@ FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
 _recent: deque[tuple[str, Presented]] = deque(maxlen=8)
 # A URL, or urllib3's name for a pool.
 _NAMES_A_HOST = re.compile(r"://|\bhost=")
+# Says in words where a trust came from. Set from outside, since this module knows no block.
+_describe: Callable[[Trust], str | None] | None = None
+
+
+def describe_trusts_by(describe: Callable[[Trust], str | None]) -> None:
+    """Ask *describe* at each failed handshake for the words that say where its trust came from.
+
+    The block may have ended by the time its failure is explained. *describe* returns ``None`` for a trust that no live
+    block has.
+    """
+    global _describe
+    _describe = describe
 
 
 class Presented:
@@ -140,11 +152,12 @@ def _make_watched_object(base: Any) -> Any:
     return WatchedObject
 
 
-def _keep(error: OSError, connection: Any) -> None:
+def _keep(error: OSError, connection: Any, trust: Trust | None = None) -> None:
+    """Keep with *error* what was presented. *trust* is what verified it, unless the connection's context says that."""
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):  # how asyncio is told to carry on
         return
     try:
-        found = _observe(connection, unverified=isinstance(error, ssl.SSLCertVerificationError))
+        found = _observe(connection, trust, unverified=isinstance(error, ssl.SSLCertVerificationError))
     except Exception:  # noqa: BLE001  # whatever goes wrong here, the handshake's failure is what must be seen
         return
     vars(error)[_ATTRIBUTE] = found
@@ -152,11 +165,17 @@ def _keep(error: OSError, connection: Any) -> None:
         _recent.append((str(error), found))
 
 
-def _observe(connection: Any, *, unverified: bool) -> Presented:
-    trust = getattr(connection.context, "trust", None)
-    # Known now: it may be explained when the block is gone.
-    source = next((entry.resolved.summary for entry in live.all_live() if entry.trust == trust), None)
-    return Presented(connection.server_hostname, read_chain(connection) if unverified else (), trust, source)
+def _observe(connection: Any, trust: Trust | None, *, unverified: bool) -> Presented:
+    trust = trust or getattr(connection.context, "trust", None)
+    source = _describe(trust) if _describe is not None and trust is not None else None
+    return Presented(connection.server_hostname, _chain_of(connection) if unverified else (), trust, source)
+
+
+def _chain_of(connection: Any) -> tuple[Certificate, ...]:
+    try:
+        return read_chain(connection)
+    except Exception:  # noqa: BLE001  # without a chain it is still known that the failure is that of a context of ours
+        return ()
 
 
 def read_chain(connection: Any) -> tuple[Certificate, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import ssl
+import time
 
 from ..core.certificate import Certificate
 from ..core.trust import _Context, _load
@@ -45,7 +47,25 @@ def _all_of(source: Source) -> tuple[bytes, ...]:
 
 
 def _with_folder(certificates: tuple[bytes, ...], folder: str | None) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(certificates + stores.read_hashed(folder))) if folder else certificates
+    if not folder:
+        return certificates
+    try:
+        found = os.stat(folder)
+    except OSError:  # it was removed since
+        return certificates
+    version = found.st_dev, found.st_ino, found.st_mtime_ns
+    # A folder this young may change again within the tick of its time stamp.
+    is_settled = time.time() - found.st_mtime > _SETTLED_SECONDS
+    return _join(certificates, folder, version) if is_settled else _join.__wrapped__(certificates, folder, version)
+
+
+_SETTLED_SECONDS = 2.0
+
+
+@functools.lru_cache(maxsize=4)
+def _join(certificates: tuple[bytes, ...], folder: str, _version: tuple[int, ...]) -> tuple[bytes, ...]:
+    """*certificates* and those of *folder*, read again when a name in it was added, replaced or removed."""
+    return tuple(dict.fromkeys(certificates + stores.read_hashed(folder)))
 
 
 def _has(certificates: tuple[bytes, ...], trust: Trust | None, top: Certificate) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core.certificate import printable
-from ..core.redaction import redact
-from . import anchors, faults
+from . import anchors, faults, table
 from .failure import Cause, Failure
 from .products import OF_ONES_OWN, product_of
 
@@ -17,14 +15,9 @@ if TYPE_CHECKING:
     from ..core.certificate import Certificate
 
 
-# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT and X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN.
-_SELF_SIGNED, _SELF_SIGNED_IN_CHAIN = 18, 19
-
-
 def of_verification(failure: Failure) -> Cause:
     """The cause of a failed verification: always one, the likeliest."""
-    explain = _BY_CODE.get(failure.code or 0, _other)
-    return explain(failure)
+    return _BY_NAME[table.of_code(failure.code)](failure)
 
 
 def _untrusted(failure: Failure) -> Cause:
@@ -40,7 +33,7 @@ def _untrusted(failure: Failure) -> Cause:
         return _same_name_other_key(failure, top, namesake)
     if top.self_issued:
         return _self_signed(failure, top) if len(failure.path) == 1 else _unknown_root(failure, top)
-    return _missing_intermediate(failure, top) or _unknown_issuer(failure, top)
+    return _unsent_issuer(failure, top)
 
 
 def _is_namesake(top: Certificate, anchor: Certificate) -> bool:
@@ -53,13 +46,14 @@ def _untrusted_unseen(failure: Failure) -> Cause:
         "the server, trusted_context(system=True)"
     )
     likely = "a TLS-inspecting proxy, or a CA of your organisation's own"
-    if failure.code == _SELF_SIGNED:
+    name = table.of_code(failure.code)
+    if name == "self-signed":
         likely = "a server or device set up without a CA; or a proxy or login page that answers in its place"
-    elif failure.code != _SELF_SIGNED_IN_CHAIN:
+    elif name != "unknown-root":
+        name = "unknown-issuer"
         likely += "; or the server forgot to send an intermediate certificate"
-    names = {_SELF_SIGNED: "self-signed", _SELF_SIGNED_IN_CHAIN: "unknown-root"}
     return Cause(
-        names.get(failure.code or 0, "unknown-issuer"),
+        name,
         f"{failure.server}: its certificate is signed by nobody whom {failure.truster} trusts",
         likely,
         f"trusted-context check HOST tells which; {ask}",
@@ -84,22 +78,87 @@ def _unknown_root(failure: Failure, top: Certificate) -> Cause:
     )
 
 
-def _unknown_issuer(failure: Failure, top: Certificate) -> Cause:
+def _unsent_issuer(failure: Failure, top: Certificate) -> Cause:
+    """The issuer is not trusted, and was not sent: of a root that is right (RFC 8446, 4.4.2), of others a mistake."""
+    if failure.found_in:
+        return _unknown_issuer(failure, top)
+    kin = _kin(top, failure.anchors)
+    sounds_intermediate = _INTERMEDIATE.search(top.issuer) is not None
+    sounds_root = not sounds_intermediate and "root" in top.issuer.lower()
+    if kin and (sounds_root or (not sounds_intermediate and _stem(top.issuer) == _stem(kin.subject))):
+        return _new_root(failure, top, kin)
+    if len(failure.path) > 1 or sounds_root:
+        return _unknown_issuer(failure, top)
+    # A private root may well say where it can be had, as Windows' CAs do by default; a public one signs no server
+    # itself (CA/Browser Forum, Baseline Requirements, 6.1.7).
+    is_located = top.locates_its_issuer and (kin is None or len(failure.anchors) > _LARGEST_PRIVATE)
+    if len(failure.chain) > 1 or is_located or (kin and sounds_intermediate):
+        return _missing_intermediate(failure, top, kin)
+    return _root_or_intermediate(failure, top, kin) if kin else _unknown_issuer(failure, top)
+
+
+# How organisations call a CA that is no root.
+_INTERMEDIATE = re.compile(r"intermediate|issuing|subordinate|\bsub[- ]?ca\b", re.IGNORECASE)
+_GENERATION = re.compile(r"\d+|\b[ivx]{1,4}\b|\b[grv](?=\d|\b)|[\W_]+", re.IGNORECASE)
+
+
+# A bundle of more CAs than these holds the public ones.
+_LARGEST_PRIVATE = 50
+
+
+def _kin(top: Certificate, anchors: tuple[Certificate, ...]) -> Certificate | None:
+    """The anchor that is an earlier or later generation of the unsent issuer, else one of the same organisation."""
+    stem, organisations = _stem(top.issuer), top.issuer_organisations
+    generation = next((anchor for anchor in anchors if stem and _stem(anchor.subject) == stem), None)
+    return generation or next((anchor for anchor in anchors if organisations & anchor.subject_organisations), None)
+
+
+def _stem(name: str) -> str:
+    """A CA's name without what tells one generation from the next: numbers, years, and "G2" or "R3"."""
+    return _GENERATION.sub("", name).lower()
+
+
+def _new_root(failure: Failure, top: Certificate, kin: Certificate) -> Cause:
+    return Cause(
+        "new-root",
+        f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust, '
+        f'though it trusts "{kin.subject}"',
+        f'"{top.issuer}" is a newer root CA of the same organisation, and the CA file is older than it; or it is an '
+        "intermediate CA whose certificate the server forgot to send",
+        _get_the_issuer(top),
+    )
+
+
+def _root_or_intermediate(failure: Failure, top: Certificate, kin: Certificate) -> Cause:
     return Cause(
         "unknown-issuer",
         f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
-        "a private CA of your organisation's own, or a TLS-inspecting proxy",
+        f'a newer root CA of the organisation that "{kin.subject}" belongs to; or an intermediate CA of it, whose '
+        "certificate the server forgot to send",
+        _get_the_issuer(top),
+    )
+
+
+def _get_the_issuer(top: Certificate) -> str:
+    return (
+        f'ask IT for the CA certificate "{top.issuer}", then trusted_context(["your-ca.crt", "that-ca.crt"]); if it is '
+        "an intermediate CA's, whoever runs the server should send it"
+    )
+
+
+def _unknown_issuer(failure: Failure, top: Certificate) -> Cause:
+    likely = "a private CA of your organisation's own, or a TLS-inspecting proxy"
+    if failure.trust is None or failure.trust.native or any(anchor.self_issued for anchor in failure.anchors):
+        likely += "; or the server may have forgotten to send an intermediate CA's certificate"
+    return Cause(
+        "unknown-issuer",
+        f'{failure.server}: its certificate is signed by "{top.issuer}", which {failure.truster} does not trust',
+        likely,
         _cure(failure, top, installed=True),
     )
 
 
-def _missing_intermediate(failure: Failure, top: Certificate) -> Cause | None:
-    if len(failure.path) > 1 or anchors.where_known(top, failure.trust):
-        return None
-    organisations = top.issuer_organisations
-    kin = next((anchor for anchor in failure.anchors if organisations & anchor.subject_organisations), None)
-    if not (kin or top.locates_its_issuer or len(failure.chain) > 1):
-        return None
+def _missing_intermediate(failure: Failure, top: Certificate, kin: Certificate | None) -> Cause:
     given = '"intermediate.crt", system=True'
     if kin:
         given = '["your-ca.crt", "intermediate.crt"]'
@@ -137,8 +196,8 @@ def _self_signed(failure: Failure, leaf: Certificate) -> Cause:
 
 def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str | None = None) -> str:
     """How to trust the CA that *top* is, or names as its issuer."""
-    known = anchors.where_known(top, failure.trust)
-    # Of what is not sent the name alone can be compared, which anybody can give a CA.
+    known = failure.found_in
+    # A CA certificate that was not sent can be compared by its name alone, and anybody can give a CA that name.
     has_it = "has this CA" if top.self_issued else "has a CA of that name"
     if known == "system":
         both = '; where other hosts need your own, trusted_context("your-ca.crt", system=True)' if failure.trust else ""
@@ -159,8 +218,7 @@ def _cure(failure: Failure, top: Certificate, *, installed: bool, program: str |
 
 
 def _other(failure: Failure) -> Cause:
-    # OpenSSL's words alone: where they are part of a text, what follows is somebody else's.
-    words = printable(redact(_OWN_WORDS.sub("", failure.message)))
+    words = failure.words
     return Cause(
         "unverified",
         f"{failure.server}: its certificate could not be verified" + (f": {words}" if words else ""),
@@ -173,20 +231,20 @@ def _bad_signature(failure: Failure) -> Cause:
     return _untrusted(failure) if failure.path else _other(failure)
 
 
-_OWN_WORDS = re.compile(r".*certificate verify failed: | *\(_ssl\.c:.*|\n.*", re.DOTALL)
-
-_BY_CODE: Mapping[int, Callable[[Failure], Cause]] = {
-    2: faults.anchor_is_intermediate,
-    7: _bad_signature,
-    9: faults.not_yet_valid,
-    10: faults.expired,
-    **dict.fromkeys((18, 19, 20, 21, 27), _untrusted),
-    23: faults.revoked,
-    **dict.fromkeys((24, 32, 79), faults.not_a_ca),  # 24 was OpenSSL 1.1.1's
-    26: faults.wrong_purpose,
-    **dict.fromkeys((22, 25, 47, 48), faults.not_allowed),
-    62: faults.wrong_host,
-    64: faults.wrong_address,
-    **dict.fromkeys((66, 67, 68), faults.weak),
-    **dict.fromkeys((*range(80, 94), 34), faults.strict),
+# By the cause that a code means where nothing more is known.
+_BY_NAME: Mapping[str, Callable[[Failure], Cause]] = {
+    **dict.fromkeys(("unknown-issuer", "unknown-root", "self-signed"), _untrusted),
+    "same-name-other-key": _bad_signature,
+    "anchor-is-intermediate": faults.anchor_is_intermediate,
+    "not-yet-valid": faults.not_yet_valid,
+    "expired": faults.expired,
+    "revoked": faults.revoked,
+    "wrong-host": faults.wrong_host,
+    "wrong-address": faults.wrong_address,
+    "issuer-not-a-ca": faults.not_a_ca,
+    "wrong-purpose": faults.wrong_purpose,
+    "not-allowed": faults.not_allowed,
+    "weak-key": faults.weak,
+    "strict": faults.strict,
+    "unverified": _other,
 }

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import socket
 import ssl
 
 from ..core.certificate import printable
-from . import walk
+from . import table, walk
 from .failure import Cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
-_TUNNEL = re.compile(r"(?:Tunnel connection failed: |^)(?P<status>[45]\d\d) (?P<words>[\w -]{1,60})")
+    # Puts the cause into words for a server.
+    Make: TypeAlias = Callable[[str], Cause]
 
-
-def of_connection(errors: list[BaseException], host: str | None) -> Cause | None:
-    """The cause of the failure among *errors*, by what tells most: a TLS alert, the proxy's answer, the network's."""
-    server = printable(host) if host else "the server"
-    finders: tuple[Callable[[BaseException, str], Cause | None], ...] = (_of_tls, _of_proxy, _of_downgrade, _of_network)
-    found = (find(error, server) for find in finders for error in errors)
-    return next(filter(None, found), None)
+# http.client's words, and httpx's.
+_TUNNEL = re.compile(r"(?P<tunnel>Tunnel connection failed: |^)(?P<status>[45]\d\d) (?P<words>[\w -]{1,60})")
 
 
-def _of_tls(error: BaseException, server: str) -> Cause | None:
+def find(errors: list[BaseException], *, by_a_client: bool) -> tuple[Make, BaseException] | None:
+    """What puts the cause into words, and which of *errors* tells it: a TLS alert, the proxy's answer, the network's.
+
+    Args:
+        errors: an exception and those within it.
+        by_a_client: whether an HTTP client, or a check, raised them.
+    """
+    finders = (_of_tls, _of_proxy, _of_downgrade, functools.partial(_of_network, by_a_client=by_a_client))
+    found = ((make, error) for find_in in finders for error in errors if (make := find_in(error)) is not None)
+    return next(found, None)
+
+
+def _of_tls(error: BaseException) -> Make | None:
     if not isinstance(error, ssl.SSLError):
         return None
     # Python 3.11.2 raises the second for a connection that ends in the middle of a handshake.
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return _cut_off(server)
-    make = _BY_REASON.get(str(getattr(error, "reason", None)))  # aiohttp's of that type have none
-    return make(server) if make else None
+        return _cut_off
+    # aiohttp's errors of that type have no reason.
+    return _BY_NAME.get(table.of_reason(str(getattr(error, "reason", None))) or "")
 
 
 def _not_tls(server: str) -> Cause:
@@ -112,77 +122,53 @@ def _cut_off(server: str) -> Cause:
     )
 
 
-_BY_REASON: dict[str, Callable[[str], Cause]] = {
-    **dict.fromkeys(
-        (
-            "HTTPS_PROXY_REQUEST",
-            "HTTP_REQUEST",
-            "PACKET_LENGTH_TOO_LONG",
-            "RECORD_LAYER_FAILURE",
-            "UNKNOWN_PROTOCOL",
-            "WRONG_VERSION_NUMBER",
-        ),
-        _not_tls,
-    ),
-    **dict.fromkeys(
-        ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "UNSUPPORTED_SSL_VERSION"),
-        _old_tls,
-    ),
-    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": _old_renegotiation,
-    **dict.fromkeys(
-        (
-            "SSLV3_ALERT_BAD_CERTIFICATE",
-            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
-            "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-            "SSLV3_ALERT_NO_CERTIFICATE",
-            "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
-            "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-            "TLSV1_ALERT_ACCESS_DENIED",
-            "TLSV1_ALERT_UNKNOWN_CA",
-        ),
-        _client_certificate,
-    ),
-    **dict.fromkeys(
-        (
-            "DH_KEY_TOO_SMALL",
-            "NO_CIPHERS_AVAILABLE",
-            "NO_SHARED_CIPHER",
-            "SSLV3_ALERT_HANDSHAKE_FAILURE",
-            "SSL/TLS_ALERT_HANDSHAKE_FAILURE",
-            "TLSV1_ALERT_INSUFFICIENT_SECURITY",
-            "UNSUPPORTED_ELLIPTIC_CURVE",
-            "WRONG_CURVE",
-            "WRONG_SIGNATURE_TYPE",
-        ),
-        _no_agreement,
-    ),
-    **dict.fromkeys(("SSLV3_ALERT_ILLEGAL_PARAMETER", "TLSV1_UNRECOGNIZED_NAME"), _unknown_name),
-    "UNEXPECTED_EOF_WHILE_READING": _cut_off,
+_BY_NAME: dict[str, Make] = {
+    "not-tls": _not_tls,
+    "old-tls": _old_tls,
+    "old-renegotiation": _old_renegotiation,
+    "client-certificate": _client_certificate,
+    "no-agreement": _no_agreement,
+    "unknown-name": _unknown_name,
+    "cut-off": _cut_off,
 }
 
 
-def _of_proxy(error: BaseException, server: str) -> Cause | None:
-    status = next((tunnel for text in walk.texts(error) if (tunnel := _TUNNEL.search(text))), None)
-    if (status and status["status"] == "407") or walk.is_proxys_407(error):
-        return Cause(
-            "proxy-authentication",
-            f"{server}: the proxy asks for user and password (407 Proxy Authentication Required)",
-            "HTTPS_PROXY holds none, or wrong ones",
-            "HTTPS_PROXY=http://user:password@proxy:port, special characters percent-encoded: no CA file cures this",
-        )
-    if status and "Tunnel connection failed" in status[0]:
-        return Cause(
-            "proxy-refused",
-            f"{server}: the proxy made no connection to it ({printable(status[0])})",
-            "the proxy does not let this server through, or cannot reach it",
-            "ask IT to allow the host, or check HTTPS_PROXY and NO_PROXY: no CA file cures this",
-        )
-    return None
-
-
-def _of_downgrade(error: BaseException, server: str) -> Cause | None:
-    if not any(text.startswith("refused to fetch from ") for text in walk.texts(error)):
+def _of_proxy(error: BaseException) -> Make | None:
+    if walk.is_proxys_407(error):
+        return _proxy_authentication
+    status = next((found for text in walk.texts(error) if (found := _TUNNEL.search(text))), None)
+    # Any text may begin with a number: without http.client's words it takes a client's own error.
+    if status is None or not (status["tunnel"] or walk.is_a_clients(error)):
         return None
+    if status["status"] == "407":
+        return _proxy_authentication
+    return functools.partial(_proxy_refused, status[0]) if status["tunnel"] else None
+
+
+def _proxy_authentication(server: str) -> Cause:
+    return Cause(
+        "proxy-authentication",
+        f"{server}: the proxy asks for user and password (407 Proxy Authentication Required)",
+        "HTTPS_PROXY holds none, or wrong ones",
+        "HTTPS_PROXY=http://user:password@proxy:port, special characters percent-encoded: no CA file cures this",
+    )
+
+
+def _proxy_refused(answer: str, server: str) -> Cause:
+    return Cause(
+        "proxy-refused",
+        f"{server}: the proxy made no connection to it ({printable(answer)})",
+        "the proxy does not let this server through, or cannot reach it",
+        "ask IT to allow the host, or check HTTPS_PROXY and NO_PROXY: no CA file cures this",
+    )
+
+
+def _of_downgrade(error: BaseException) -> Make | None:
+    told = walk.is_a_clients(error) and any(text.startswith("refused to fetch from ") for text in walk.texts(error))
+    return _refused_downgrade if told else None
+
+
+def _refused_downgrade(server: str) -> Cause:
     return Cause(
         "refused-downgrade",
         f"{server}: the download failed over https, and the block refused to repeat it over plain http",
@@ -191,28 +177,38 @@ def _of_downgrade(error: BaseException, server: str) -> Cause | None:
     )
 
 
-def _of_network(error: BaseException, server: str) -> Cause | None:
+def _of_network(error: BaseException, *, by_a_client: bool) -> Make | None:
     if isinstance(error, socket.gaierror):
-        return Cause(
-            "dns",
-            f"{server}: its name could not be resolved",
-            "a mistake in the name, or no connection; in many organisations only the proxy resolves outside names",
-            "check the name; set HTTPS_PROXY=http://proxy:port if your browser uses a proxy: no CA file cures this",
-        )
+        return _unknown_address
+    if not walk.is_of_the_network(error, by_a_client=by_a_client):
+        return None
     if isinstance(error, ConnectionRefusedError):
-        return Cause(
-            "refused",
-            f"{server}: the connection was refused",
-            "nothing listens on that port, or a firewall refuses; or HTTPS_PROXY names a proxy that is not there",
-            "check the port and HTTPS_PROXY: no CA file cures this",
-        )
-    if isinstance(error, ConnectionError):
-        return _cut_off(server)
-    if isinstance(error, TimeoutError):
-        return Cause(
-            "timed-out",
-            f"{server}: no answer in time",
-            "a firewall that drops what it does not let through; or a slow server",
-            "set HTTPS_PROXY=http://proxy:port if your browser uses a proxy; else try again: no CA file cures this",
-        )
-    return None
+        return _refused
+    return _timed_out if isinstance(error, TimeoutError) else _cut_off
+
+
+def _unknown_address(server: str) -> Cause:
+    return Cause(
+        "dns",
+        f"{server}: its name could not be resolved",
+        "a mistake in the name, or no connection; in many organisations only the proxy resolves outside names",
+        "check the name; set HTTPS_PROXY=http://proxy:port if your browser uses a proxy: no CA file cures this",
+    )
+
+
+def _refused(server: str) -> Cause:
+    return Cause(
+        "refused",
+        f"{server}: the connection was refused",
+        "nothing listens on that port, or a firewall refuses; or HTTPS_PROXY names a proxy that is not there",
+        "check the port and HTTPS_PROXY: no CA file cures this",
+    )
+
+
+def _timed_out(server: str) -> Cause:
+    return Cause(
+        "timed-out",
+        f"{server}: no answer in time",
+        "a firewall that drops what it does not let through; or a slow server",
+        "set HTTPS_PROXY=http://proxy:port if your browser uses a proxy; else try again: no CA file cures this",
+    )

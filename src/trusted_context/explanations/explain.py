@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 
@@ -9,10 +10,11 @@ from ..core import handshake
 from ..core.certificate import printable
 from ..core.redaction import redact
 from ..sources.environment import PRECEDENCE
-from . import anchors, walk
+from . import anchors, connecting, walk
 from .causes import of_verification
-from .connecting import of_connection
-from .failure import Failure, code_in, day
+from .failure import Failure, day
+from .table import said_in
+from .uncovered import around, client_of, not_covered, trusts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,12 +87,16 @@ def explain(error: BaseException) -> Explanation | None:
         # aiohttp's own are of that type too, without OpenSSL's code.
         known = (next((one for one in failed if test(one)), None) for test in (handshake.presented, _has_code))
         return _of_verification(next(filter(None, known), failed[0]), errors)
-    host = _host_in(errors)
-    told = next((text for one in errors for text in walk.texts(one) if handshake.FAILED in text), None)
-    if told is not None:
-        return _of_text(told, host)
-    cause = of_connection(errors, host)
-    return Explanation(cause, host=host) if cause else None
+    for one in errors:
+        said = next((found for found in walk.texts(one) if said_in(found)), None)
+        if said is not None:
+            return _of_text(said, one, errors)
+    found = connecting.find(errors, by_a_client=any(map(walk.is_a_clients, errors)))
+    if found is None:
+        return None
+    make, failure = found
+    host = _host_of(failure, errors)
+    return Explanation(make(printable(host) if host else "the server"), host=host)
 
 
 def _has_code(error: ssl.SSLCertVerificationError) -> bool:
@@ -102,26 +108,59 @@ def _of_verification(error: ssl.SSLCertVerificationError, errors: list[BaseExcep
     message = str(getattr(error, "verify_message", None) or " ".join(walk.texts(error)))
     found = handshake.presented(error)
     if found is not None:
-        return _of_presented(code, message, found)
-    failure = Failure(code, message, host=_host_in(errors), truster=_ANY_CONTEXT)
+        return _of_presented(code, message, found, error, errors)
+    failure = Failure(code, message, host=_host_of(error, errors), truster=_ANY_CONTEXT)
     # OpenSSL's have a number; others are the operating system's, by truststore, which may be a block's.
     by_openssl = bool(error.args) and isinstance(error.args[0], int)
-    return Explanation(of_verification(failure), host=failure.host, trusted=_NOT_THE_BLOCKS if by_openssl else "")
+    uncovered = _uncovered(failure, error, errors) if by_openssl else None
+    return uncovered or _explained(failure, trusted=_NOT_THE_BLOCKS if by_openssl else "")
 
 
-def _of_presented(code: int | None, message: str, found: Presented) -> Explanation:
-    failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust)
+def _of_presented(
+    code: int | None, message: str, found: Presented, error: BaseException, errors: list[BaseException]
+) -> Explanation:
+    # Without a source no live block had that trust: its context was handed out, and used elsewhere.
+    of_a_block = found.source is not None
+    truster = "this block" if of_a_block else "the block that the context was taken from"
+    failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust, truster=truster)
     presented, trusted = _describe_chain(failure), _describe_trust(found)
-    return Explanation(of_verification(failure), host=failure.host, presented=presented, trusted=trusted)
+    if not of_a_block:
+        block = around(error)
+        if block is not None and trusts(block, failure.path):
+            cause = not_covered(failure, block, client_of(error, errors))
+            if cause is not None:
+                return Explanation(cause, host=failure.host, presented=presented, trusted=trusted)
+    return _explained(failure, presented=presented, trusted=trusted)
 
 
-def _of_text(text: str, host: str | None) -> Explanation:
-    said = text[text.index(handshake.FAILED) :]
-    found = handshake.presented_with(text)
+def _of_text(text: str, error: BaseException, errors: list[BaseException]) -> Explanation:
+    said = said_in(text)
+    assert said
+    found = handshake.presented_with(text) if said.by_python else None
     if found is not None:
-        return _of_presented(code_in(said), said, found)
-    failure = Failure(code_in(said), said, host=host, truster=_ANY_CONTEXT)
-    return Explanation(of_verification(failure), host=failure.host)
+        return _of_presented(said.code, said.words, found, error, errors)
+    host = _host_in_text(text, said.place) or _host_of(error, errors)
+    failure = Failure(said.code, text[said.place :], host=host, truster=_ANY_CONTEXT)
+    # Python's own words may be those of a client that the block covers, and of which no more than the text is left.
+    uncovered = None if said.by_python else _uncovered(failure, error, errors)
+    return uncovered or _explained(failure)
+
+
+def _uncovered(failure: Failure, error: BaseException, errors: list[BaseException]) -> Explanation | None:
+    block = around(error)
+    if block is None:
+        return None
+    client = client_of(error, errors)
+    cause = not_covered(failure, block, client)
+    if cause is None:
+        return None
+    summary = printable(redact(block.summary), longest=_LONGEST_SOURCE)
+    trusted = f"{_NOT_THE_BLOCKS}; the block trusts {summary}"
+    return Explanation(cause, host=failure.host, trusted=trusted)
+
+
+def _explained(failure: Failure, *, presented: str = "", trusted: str = "") -> Explanation:
+    return Explanation(of_verification(failure), host=failure.host, presented=presented, trusted=trusted)
 
 
 _ANY_CONTEXT = "the context it was verified by"
@@ -177,24 +216,39 @@ def _describe_chain(failure: Failure) -> str:
     return f"{shown}{last}{beside}"
 
 
-def _host_in(errors: list[BaseException]) -> str | None:
-    """The host that a client's error names, by what it holds."""
-    ours = (found.host for one in errors if (found := handshake.presented(one)))
-    theirs = (_host_of(held) for one in errors for held in walk.attributes(one).values() if walk.is_a_clients(held))
-    return next(filter(None, (*ours, *theirs)), None)
+def _host_of(failure: BaseException, errors: list[BaseException]) -> str | None:
+    """The host of *failure*, by what is nearest to it: itself, or a client's error that wraps it."""
+    for one in walk.outwards(failure, errors):
+        found = handshake.presented(one)
+        if found is not None and found.host:
+            return found.host
+        if one is failure or walk.is_a_clients(one):
+            for held in walk.attributes(one).values():
+                host = _host_named_by(held) if walk.is_a_clients(held) else None
+                if host:
+                    return host
+    return None
 
 
-def _host_of(held: Any) -> str | None:
+def _host_named_by(held: Any) -> str | None:
     # urllib3's pool and aiohttp's connection key have a host, requests' and httpx's request has a URL.
-    host = getattr(held, "host", None)
-    if isinstance(host, str):
-        return host
-    url = getattr(held, "url", None)
-    if url is None:
-        return None
     from urllib.parse import urlsplit
 
     try:
-        return urlsplit(str(url)).hostname
-    except ValueError:
+        host = getattr(held, "host", None)
+        return host if isinstance(host, str) else urlsplit(str(held.url)).hostname
+    except Exception:  # noqa: BLE001  # it is code of others, and there may be no host in it
         return None
+
+
+# A URL's host, after user information where it has any (RFC 3986, 3.2).
+_URLS_HOST = re.compile(
+    r"https://(?:[^\s/?#'\"<>()\\@]{1,300}@)?(?P<host>[\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?=[:/?#'\"<>()\\\s,]|$)"
+)
+
+
+def _host_in_text(text: str, place: int) -> str | None:
+    """The host of the last URL before *place*, or of the first one after it."""
+    before = text.rfind("https://", 0, place)
+    found = _URLS_HOST.match(text, before if before >= 0 else max(text.find("https://", place), 0))
+    return found["host"].strip("[]") if found else None

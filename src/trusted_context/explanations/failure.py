@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 
 from ..core.certificate import printable
-from . import anchors
+from ..core.redaction import redact
+from . import anchors, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class Cause:
     """One cause of a failure, in words.
 
     Attributes:
-        name: stable, for programs: ``"inspected"``, ``"expired"``.
+        name: stable, for programs: ``"inspected"``, ``"expired"``. It stands in the table of causes.
         happened: what happened, in one line that names the host and, where it matters, the issuer.
         likely: what that most likely means.
         next: what to do, with the line of code that cures it where there is one.
@@ -29,7 +31,7 @@ class Cause:
     __slots__ = ("happened", "likely", "name", "next")
 
     def __init__(self, name: str, happened: str, likely: str, next: str) -> None:  # noqa: A002  # as it is called
-        self.name = name
+        self.name = table.KINDS[name].name
         self.happened = happened
         self.likely = likely
         self.next = next
@@ -40,7 +42,7 @@ class Failure:
 
     Args:
         code: OpenSSL's ``verify_code``; ``None`` where only *message* is known.
-        message: OpenSSL's words, or any text that holds them.
+        message: OpenSSL's words, or any text that holds them or those of another TLS library.
         host: the name or address that was asked for.
         chain: what the server presented, its own first; may be empty.
         trust: what it was verified by, where that is known.
@@ -63,7 +65,7 @@ class Failure:
         self.trust = trust
         self.truster = truster
         self.path = linked(chain)
-        self.code = _normal_code(code, message, self.path)
+        self.code = _code(code, message, self.path)
 
     @property
     def server(self) -> str:
@@ -80,16 +82,33 @@ class Failure:
         """The last of the certificates that name each other as issuer, from the server's own on."""
         return self.path[-1] if self.path else None
 
-    @property
+    @functools.cached_property
     def anchors(self) -> tuple[Certificate, ...]:
         """The CAs that were trusted."""
         return anchors.of_trust(self.trust) if self.trust else ()
+
+    @functools.cached_property
+    def found_in(self) -> str | None:
+        """``"system"`` or ``"certifi"`` where that has the CA which was not trusted here."""
+        return anchors.where_known(self.top, self.trust) if self.top else None
+
+    @property
+    def words(self) -> str:
+        """What OpenSSL, or whatever else verified, said of it: on one line, without what belongs to another text."""
+        said = table.said_in(self.message)
+        words = said.words if said else self.message[:_LONGEST_WORDS]
+        # After these words a text goes on with somebody else's.
+        words = words.partition("\n")[0].partition("(_ssl.c:")[0].rstrip()
+        return printable(redact(words))
 
     @property
     def at_any_cost(self) -> str:
         """The last resort, for this host alone."""
         host = f'"{self.server}"' if self.host else "that host's name"
         return f"last resort, where nothing depends on what is sent: trusted_context(insecure={{{host}}})"
+
+
+_LONGEST_WORDS = 400
 
 
 def linked(chain: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
@@ -103,92 +122,31 @@ def linked(chain: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
     return tuple(path)
 
 
-# OpenSSL's words, from X509_verify_cert_error_string(3), by which a failure is known where only its text is left.
-WORDS = {
-    2: "unable to get issuer certificate",
-    7: "certificate signature failure",
-    9: "certificate is not yet valid",
-    10: "certificate has expired",
-    18: "self-signed certificate",
-    19: "self-signed certificate in certificate chain",
-    20: "unable to get local issuer certificate",
-    21: "unable to verify the first certificate",
-    22: "certificate chain too long",
-    23: "certificate revoked",
-    24: "invalid CA certificate",
-    25: "path length constraint exceeded",
-    26: "unsuitable certificate purpose",
-    27: "certificate not trusted",
-    32: "key usage does not include certificate signing",
-    34: "unhandled critical extension",
-    47: "permitted subtree violation",
-    48: "excluded subtree violation",
-    62: "Hostname mismatch",
-    64: "IP address mismatch",
-    66: "EE certificate key too weak",
-    67: "CA certificate key too weak",
-    68: "CA signature digest algorithm too weak",
-    79: "invalid CA certificate",
-    80: "Path length invalid for non-CA cert",
-    81: "Path length given without key usage keyCertSign",
-    82: "Key usage keyCertSign invalid for non-CA cert",
-    83: "Issuer name empty",
-    84: "Subject name empty",
-    85: "Missing Authority Key Identifier",
-    86: "Missing Subject Key Identifier",
-    87: "Empty Subject Alternative Name extension",
-    88: "Subject empty and Subject Alt Name extension not critical",
-    89: "Basic Constraints of CA cert not marked critical",
-    90: "Authority Key Identifier marked critical",
-    91: "Subject Key Identifier marked critical",
-    92: "CA cert does not include key usage extension",
-    93: "Using cert extension requires at least X509v3",
-}
-# Longer words first, where one begins like another; OpenSSL 1.1.1 wrote "self signed" and "unsupported ... purpose".
-_IN_TEXT = sorted(((words.lower(), code) for code, words in WORDS.items()), reverse=True)
-
-# What truststore reports are the system's own codes: wincrypt.h's and Security/SecBase.h's.
-_NATIVE = {
-    0x800B0101: 10,  # CERT_E_EXPIRED
-    0x800B0109: 20,  # CERT_E_UNTRUSTEDROOT
-    0x800B010A: 20,  # CERT_E_CHAINING
-    0x800B010F: 62,  # CERT_E_CN_NO_MATCH
-    0x800B0110: 26,  # CERT_E_WRONG_USAGE
-    0x800B010C: 23,  # CERT_E_REVOKED
-    0x80092010: 23,  # CRYPT_E_REVOKED
-    -67818: 10,  # errSecCertificateExpired
-    -67819: 9,  # errSecCertificateNotValidYet
-    -67602: 62,  # errSecHostNameMismatch
-    -67843: 20,  # errSecNotTrusted
-    -25318: 20,  # errSecCreateChainFailed
-    -67820: 23,  # errSecCertificateRevoked
-}
-
-
-def code_in(text: str) -> int | None:
-    """The code whose words OpenSSL, or Python for it, put into *text*."""
-    said = text.lower().partition("certificate verify failed: ")[2]
-    said = said.replace("self signed", "self-signed").replace("unsupported cert", "unsuitable cert")
-    return next((code for words, code in _IN_TEXT if said.startswith(words)), None)
-
-
-def _normal_code(code: int | None, message: str, path: Iterable[Certificate]) -> int | None:
+def _code(code: int | None, message: str, path: Iterable[Certificate]) -> int | None:
     if code is None:
-        return code_in(message)
-    # Windows gives its codes with or without the sign.
-    found = _NATIVE.get(code) or _NATIVE.get(code & 0xFFFFFFFF)
-    if found != 10:
+        said = table.said_in(message)
+        return said.code if said else None
+    found = table.from_native(code)
+    if found != _EXPIRED:
         return found or code
+    # Windows has one code, CERT_E_EXPIRED, for what is over and what has not begun.
     early = any(one.not_before and one.not_before > time.time() for one in path)
-    return 9 if early else 10  # CERT_E_EXPIRED is both
+    return _NOT_YET_VALID if early else _EXPIRED
 
 
-_HOST = re.compile(r"not valid for '([^']{1,253})'")
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
+_NOT_YET_VALID, _EXPIRED = 9, 10
+# Python's words, rustls', curl's and Go's, before the name that was asked for.
+_HOST = re.compile(
+    r"not valid for (?:name )?['\"](?P<name>[^'\"]{1,253})['\"]"
+    r"|matches target host ?name '(?P<curls>[^']{1,253})'"
+    r"|certificate is valid for [^\n]{1,400}?, not (?P<gos>[\w.:-]{1,253})"
+)
 
 
 def _host_in(text: str) -> str | None:
     found = _HOST.search(text)
-    return found[1] if found else None
+    return found[found.lastgroup] if found and found.lastgroup else None
 
 
 def day(seconds: float | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from .failure import WORDS, Cause, Failure, day
+from .failure import Cause, Failure, day
+from .table import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,17 +7,20 @@ import ssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Chains that long are loops of a program's own; what is to be found stands near their beginning.
 _MOST = 64
 _LONGEST_TEXT = 65536
+_MOST_TEXTS = 8
 
 # Whose errors wrap a failure to connect. A bare one may be a database's, or a queue's.
 _CLIENTS = frozenset(
     {"aiohttp", "botocore", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib", "urllib3"}
 )
-_TEXTS = ("CERTIFICATE_VERIFY_FAILED]", "Proxy Authentication Required", "Tunnel connection failed: ")
+_PROXYS_WORDS = ("Proxy Authentication Required", "Tunnel connection failed: ")
+# What socket and ssl say of a connection that timed out, at the end of their message.
+_TIMED_OUT = "timed out"
 
 
 def carried(error: BaseException) -> list[BaseException]:
@@ -29,19 +32,39 @@ def carried(error: BaseException) -> list[BaseException]:
     found = [error]
     seen = {id(error)}
     for one in found:
-        for inner in _within(one):
+        for inner in (*_wrapped(one), *_handled(one)):
             if id(inner) not in seen and len(found) < _MOST:
                 seen.add(id(inner))
                 found.append(inner)
     return found
 
 
-def _within(error: BaseException) -> Iterator[BaseException]:
-    held = [error.__cause__, *error.args[:_MOST], *attributes(error).values(), error.__context__]
+def outwards(failure: BaseException, errors: list[BaseException]) -> Iterator[BaseException]:
+    """*failure*, then those of *errors* that wrap it, the nearest first.
+
+    An error that was raised while another was handled does not wrap it: it may be another host's.
+    """
+    wrapped = [(one, {id(inner) for inner in _wrapped(one)}) for one in errors]
+    found = [failure]
+    for inner in found:
+        yield inner
+        found += [one for one, held in wrapped if id(inner) in held and all(one is not known for known in found)]
+
+
+def _wrapped(error: BaseException) -> list[BaseException]:
+    held = [error.__cause__, *error.args[:_MOST], *attributes(error).values()]
     if isinstance(error, BaseExceptionGroup):
         held += error.exceptions[:_MOST]
-    # By its type: isinstance() would ask a proxy object for the class of what it stands for.
-    return (inner for inner in held if issubclass(type(inner), BaseException))
+    return _exceptions(held)
+
+
+def _handled(error: BaseException) -> list[BaseException]:
+    return _exceptions([error.__context__])
+
+
+def _exceptions(held: Iterable[object]) -> list[BaseException]:
+    # By their type: isinstance() would ask a proxy object for the class of what it stands for.
+    return [one for one in held if issubclass(type(one), BaseException)]  # type: ignore[misc]  # a type's subclass
 
 
 def attributes(error: BaseException) -> dict[str, object]:
@@ -49,9 +72,14 @@ def attributes(error: BaseException) -> dict[str, object]:
     return dict(list(vars(error).items())[:_MOST])
 
 
+def package_of(held: object) -> str:
+    """The top-level package that defines the type of *held*."""
+    return str(type(held).__module__).partition(".")[0]
+
+
 def is_a_clients(held: object) -> bool:
     """Whether *held* is of a type that an HTTP client defines."""
-    return type(held).__module__.partition(".")[0] in _CLIENTS
+    return package_of(held) in _CLIENTS
 
 
 def shown(error: BaseException) -> list[BaseException]:
@@ -67,28 +95,58 @@ def shown(error: BaseException) -> list[BaseException]:
     return found
 
 
-def texts(error: BaseException) -> Iterator[str]:
+def texts(error: BaseException) -> list[str]:
     """What *error* itself says, as far as it is plain text."""
-    return (text[:_LONGEST_TEXT] for text in error.args[:_MOST] if isinstance(text, str))
+    held = [text for text in error.args[:_MOST] if isinstance(text, str)]
+    if package_of(error) == "grpc":
+        # A failed call has no arguments of text: what happened stands in its state.
+        state = vars(error).get("_state")
+        details = vars(state).get("details") if package_of(state) == "grpc" and hasattr(state, "__dict__") else None
+        held += [details] if isinstance(details, str) else []
+    return [text[:_LONGEST_TEXT] for text in held[:_MOST_TEXTS]]
 
 
 def is_worth_a_look(errors: list[BaseException]) -> bool:
     """Whether one of *errors* tells of a connection that an HTTP client could not make."""
     by_a_client = any(map(is_a_clients, errors))
-    return any(_tells(error, by_a_client=by_a_client) for error in errors)
+    return any(_is_worth_a_look(error, by_a_client=by_a_client) for error in errors)
 
 
-def _tells(error: BaseException, *, by_a_client: bool) -> bool:
+def _is_worth_a_look(error: BaseException, *, by_a_client: bool) -> bool:
     if isinstance(error, ssl.SSLError):
         return True
-    if by_a_client and isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)):
+    if by_a_client and (isinstance(error, socket.gaierror) or is_of_the_network(error, by_a_client=True)):
         return True
-    if by_a_client and is_proxys_407(error):
+    if is_proxys_407(error):
         return True
-    return any(mark in text for text in texts(error) for mark in _TEXTS)
+    said = texts(error)
+    if not said:
+        return False
+    from .table import said_in
+
+    return any(said_in(text) or any(words in text for words in _PROXYS_WORDS) for text in said)
+
+
+def is_of_the_network(error: BaseException, *, by_a_client: bool) -> bool:
+    """Whether *error* is a connection's that broke or got no answer.
+
+    Many programs raise ``ConnectionError`` and ``TimeoutError`` for reasons of their own. The operating system's have a
+    number, and those of Python's sockets the same few words; of others only what an HTTP client wraps counts.
+
+    Args:
+        error: any exception.
+        by_a_client: whether an error of an HTTP client carries it.
+    """
+    if not isinstance(error, (ConnectionError, TimeoutError)) or type(error) is ConnectionError:
+        return False
+    if by_a_client or error.errno is not None or package_of(error) == "http":
+        return True
+    return isinstance(error, TimeoutError) and any(text.endswith(_TIMED_OUT) for text in texts(error))
 
 
 def is_proxys_407(error: BaseException) -> bool:
-    """Whether an HTTP client's error has that status: urllib's as its code, aiohttp's as its status."""
+    """Whether *error* is an HTTP client's with that status: urllib's as its code, aiohttp's as its status."""
+    if not is_a_clients(error):
+        return False
     held = attributes(error)
     return any(isinstance(status, int) and status == 407 for status in (held.get("code"), held.get("status")))

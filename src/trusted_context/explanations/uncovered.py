@@ -1,0 +1,209 @@
+"""Failures of clients that the block around them does not reach: it is not the block's trust that they failed by."""
+
+from __future__ import annotations
+
+from ..core import live
+from ..sources import environment
+from . import anchors, table, walk
+from .failure import Cause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.certificate import Certificate
+    from ..core.trust import Trust
+    from ..sources.resolution import Resolved
+    from .failure import Failure
+
+_ATTRIBUTE = "_trusted_context_around"
+# Of a traceback the innermost frames tell which client failed.
+_MOST_FRAMES = 200
+
+
+class Around:
+    """The block around a failure, as far as it matters to a client that it does not reach.
+
+    Args:
+        summary: what it trusts, in words.
+        exports: whether it exports that to native code.
+        insecure: whether there is nothing that it could export, since it leaves something unverified.
+        trust: what it trusts; ``None`` where that is not known any more.
+    """
+
+    __slots__ = ("exports", "insecure", "summary", "trust")
+
+    def __init__(self, summary: str, *, exports: bool, insecure: bool, trust: Trust | None) -> None:
+        self.summary = summary
+        self.exports = exports
+        self.insecure = insecure
+        self.trust = trust
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors are pickled with all they hold; contexts, which a trust may keep, cannot be.
+        return _rebuild, (self.summary, self.exports, self.insecure)
+
+
+def _rebuild(summary: str, exports: bool, insecure: bool) -> Around:
+    return Around(summary, exports=exports, insecure=insecure, trust=None)
+
+
+def _around(resolved: Resolved) -> Around:
+    trust = resolved.trust
+    return Around(
+        resolved.summary,
+        exports=resolved.exported is not None,
+        insecure=bool(trust.insecure),
+        trust=trust.without_contexts(),
+    )
+
+
+def keep(errors: list[BaseException], left: Resolved) -> None:
+    """Keep with each of *errors* which block it left first: that block has ended when it is explained."""
+    around = _around(left)
+    for error in errors:
+        vars(error).setdefault(_ATTRIBUTE, around)
+
+
+def around(error: BaseException) -> Around | None:
+    """The block that *error* left first, else the one that is live around this call; ``None`` where there is none."""
+    kept = vars(error).get(_ATTRIBUTE)
+    if isinstance(kept, Around):
+        return kept
+    entry = live.governing()
+    return _around(entry.resolved) if entry else None
+
+
+def trusts(block: Around, path: tuple[Certificate, ...]) -> bool:
+    """Whether *block* trusts what issued the certificates of *path*, going by their names, or one of them itself."""
+    if block.trust is None or not path:
+        return False
+    held = anchors.of_trust(block.trust)
+    return any(link.der == anchor.der or link.names_as_issuer(anchor) for link in path for anchor in held)
+
+
+class _Native:
+    """How a client with TLS of its own is told what to trust.
+
+    Args:
+        variable: the environment variable that it reads a CA file's path from; ``None`` where it reads none.
+        once: whether it reads that once in a process.
+        option: what it takes instead, where it reads no variable.
+    """
+
+    __slots__ = ("once", "option", "variable")
+
+    def __init__(self, variable: str | None, *, once: bool = False, option: str = "") -> None:
+        self.variable = variable
+        self.once = once
+        self.option = option
+
+
+# Tried with the newest version of each on Linux. pycurl and rasterio bring a libcurl that reads no variable by itself.
+_NATIVE = {
+    "curl_cffi": _Native("CURL_CA_BUNDLE"),
+    "grpc": _Native("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", once=True),
+    "hf_xet": _Native("SSL_CERT_FILE"),
+    "polars": _Native("SSL_CERT_FILE", once=True),
+    "primp": _Native("SSL_CERT_FILE"),
+    "pyarrow": _Native("SSL_CERT_FILE", once=True),
+    "pycurl": _Native(None, option="handle.setopt(pycurl.CAINFO, ca_file)"),
+    "rasterio": _Native("GDAL_CURL_CA_BUNDLE"),
+    "wandb": _Native("SSL_CERT_FILE", once=True),
+}
+# The argument by which a client of Python's ssl is told what to trust.
+_ARGUMENTS = {
+    "aiohttp": "ssl",
+    "asyncio": "ssl",
+    "elasticsearch": "ssl_context",
+    "ftplib": "context",
+    "http": "context",
+    "httpx": "verify",
+    "httpx2": "verify",
+    "imaplib": "ssl_context",
+    "poplib": "context",
+    "smtplib": "context",
+    "urllib": "context",
+    "urllib3": "ssl_context",
+    "websockets": "ssl",
+}
+# These stand beneath a client and are not what its user calls it by.
+_BENEATH = {"httpcore": "httpx", "httpcore2": "httpx2"}
+
+
+def is_native(client: str | None) -> bool:
+    """Whether that client has TLS of its own, of which Python's ``ssl`` knows nothing."""
+    return client in _NATIVE
+
+
+def client_of(failure: BaseException, errors: list[BaseException]) -> str | None:
+    """The package that made the connection which failed, where the errors or their traceback tell it."""
+    raised_by = [walk.package_of(one) for one in errors]
+    called = list(_called(failure))
+    known = next((name for name in (*raised_by, *called) if name in _NATIVE), None)
+    if known is None and "huggingface_hub" in called and not any(map(walk.is_a_clients, errors)):
+        known = "hf_xet"  # which raises nothing but RuntimeErrors
+    found = known or next((name for name in (*raised_by, *called) if name in _ARGUMENTS or name in _PYTHONS), None)
+    return _BENEATH.get(found, found) if found else None
+
+
+_PYTHONS = frozenset({"botocore", "httpcore", "httpcore2", "requests"})
+
+
+def _called(error: BaseException) -> Iterator[str]:
+    """The packages whose functions *error* passed through, the innermost first."""
+    names: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None and len(names) < _MOST_FRAMES:
+        names.append(str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
+        traceback = traceback.tb_next
+    return reversed(names)
+
+
+def not_covered(failure: Failure, block: Around, client: str | None) -> Cause | None:
+    """The cause of a failure by other trust than that of the *block* around it, where a CA file is what would cure it.
+
+    ``None`` where the client follows the block, or the certificate itself is at fault.
+    """
+    if table.KINDS[table.of_code(failure.code)].cure is None or table.of_code(failure.code) == "strict":
+        return None
+    native = _NATIVE.get(client or "")
+    if native and block.exports and native.variable and not native.once:
+        return None
+    who = client or "the client"
+    known = trusts(block, failure.path)
+    beside = ", though the block trusts what signed it" if known else ""
+    return Cause(
+        "not-covered",
+        f"{failure.server}: {who} does not follow this block, and refused the certificate{beside}: {failure.words}",
+        _likely(who, native),
+        _next_for_native(who, native, block) if native else _next_for_python(who),
+    )
+
+
+def _likely(who: str, native: _Native | None) -> str:
+    if native:
+        return f"{who} is native code with TLS of its own, which a block reaches by environment variables alone"
+    return "the caller's own context, which a block leaves alone, or that of a client which no block covers"
+
+
+def _next_for_python(who: str) -> str:
+    argument = _ARGUMENTS.get(who)
+    if argument:
+        return f"leave out {argument}=, and the block decides; or pass {argument}=block.ssl_context()"
+    if who in _PYTHONS:
+        return "leave out verify=, and the block decides"
+    return "pass block.ssl_context() to the client, by whatever argument takes an ssl.SSLContext"
+
+
+def _next_for_native(who: str, native: _Native, block: Around) -> str:
+    if native.variable is None:
+        return f"name the CA file to {who} itself: {native.option}"
+    if block.insecure:
+        return f"{who} follows no insecure block: give its CA as cafile=, and trusted_context(..., export=True)"
+    if block.exports:
+        return f"enter the block before {who} first connects in this process: it reads {native.variable} once"
+    when = f", entered before {who} first connects, since it reads that once" if native.once else ""
+    if native.variable in environment._VARIABLES:
+        return f"trusted_context(..., export=True){when}: it names the CAs to {who} in {native.variable}"
+    return f"name the CA file to {who} in {native.variable}{when}: a block does not export that variable"
