@@ -217,7 +217,10 @@ def _describe_chain(failure: Failure) -> str:
 
 
 def _host_of(failure: BaseException, errors: list[BaseException]) -> str | None:
-    """The host of *failure*, by what is nearest to it: itself, or a client's error that wraps it."""
+    """The host of *failure*, by what is nearest to it: its handshake, itself, or a client's error that wraps it."""
+    found_there = walk.host_of_handshake(failure)
+    if found_there:
+        return found_there
     for one in walk.outwards(failure, errors):
         found = handshake.presented(one)
         if found is not None and found.host:

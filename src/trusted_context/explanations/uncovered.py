@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .failure import Failure
 
 _ATTRIBUTE = "_trusted_context_around"
-# Of a traceback the innermost frames tell which client failed.
-_MOST_FRAMES = 200
 
 
 class Around:
@@ -152,11 +150,7 @@ _PYTHONS = frozenset({"botocore", "httpcore", "httpcore2", "requests"})
 
 def _called(error: BaseException) -> Iterator[str]:
     """The packages whose functions *error* passed through, the innermost first."""
-    names: list[str] = []
-    traceback = error.__traceback__
-    while traceback is not None and len(names) < _MOST_FRAMES:
-        names.append(str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
-        traceback = traceback.tb_next
+    names = [walk.module_of(frame).partition(".")[0] for frame in walk.frames(error)]
     return reversed(names)
 
 

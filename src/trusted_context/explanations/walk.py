@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections import deque
+from itertools import islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import FrameType, TracebackType
 
 # Chains that long are loops of a program's own; what is to be found stands near their beginning.
 _MOST = 64
 _LONGEST_TEXT = 65536
 _MOST_TEXTS = 8
+# Recursive programs have tracebacks of thousands of frames.
+_LONGEST_TRACEBACK, _MOST_FRAMES = 10_000, 200
 
 # Whose errors wrap a failure to connect. A bare one may be a database's, or a queue's.
 _CLIENTS = frozenset(
@@ -65,6 +70,38 @@ def _handled(error: BaseException) -> list[BaseException]:
 def _exceptions(held: Iterable[object]) -> list[BaseException]:
     # By their type: isinstance() would ask a proxy object for the class of what it stands for.
     return [one for one in held if issubclass(type(one), BaseException)]  # type: ignore[misc]  # a type's subclass
+
+
+def frames(error: BaseException) -> Iterable[FrameType]:
+    """The frames that *error* passed through, the outermost first; of very many the innermost."""
+    return deque((traceback.tb_frame for traceback in islice(_tracebacks(error), _LONGEST_TRACEBACK)), _MOST_FRAMES)
+
+
+def _tracebacks(error: BaseException) -> Iterator[TracebackType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def module_of(frame: FrameType) -> str:
+    """The name of the module whose code runs in *frame*."""
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def host_of_handshake(error: BaseException) -> str | None:
+    """The host that Python's ``ssl`` was asked for in the handshake that raised *error*, by its own frames."""
+    for frame in frames(error):
+        name = module_of(frame)
+        if name == "ssl":
+            host = frame.f_locals.get("server_hostname")
+        elif name == "asyncio.sslproto":
+            host = vars(frame.f_locals.get("self")).get("_server_hostname") if "self" in frame.f_locals else None
+        else:
+            continue
+        if isinstance(host, str):
+            return host
+    return None
 
 
 def attributes(error: BaseException) -> dict[str, object]:
