@@ -1,3 +1,5 @@
+import base64
+import contextlib
 import os
 import re
 import shlex
@@ -157,6 +159,46 @@ def test_the_keytool_command_in_the_message_works(corp, tmp_path, name, alias):
     material.keytool(*arguments, "-storepass", "secret1", cwd=tmp_path)
     with serving(Server(material.make_server(corp))) as server:
         material.assert_trusted(server.url, tmp_path / "ca.pem")
+
+
+def one_line(key):
+    """The key's base64 alone, as a variable or a form's field holds it."""
+    return "".join(line for line in key.splitlines() if "-----" not in line and ":" not in line)
+
+
+SPELLINGS = {
+    "CR alone": lambda key: key.replace("\n", "\r"),
+    "written line breaks": lambda key: key.replace("\n", "\\n"),
+    "quoted": lambda key: f'"{key}"',
+    "one line": one_line,
+    "one line, quoted": lambda key: f"'{one_line(key)}'",
+    "one line, blanks around": lambda key: f"  {one_line(key)} ",
+    "one line, in blocks": lambda key: " ".join(re.findall(".{1,64}", one_line(key))),
+    "lines without the header": lambda key: "\r".join(re.findall(".{1,64}", one_line(key))),
+    "encoded once more": lambda key: base64.b64encode(key.encode()).decode(),
+    "commented out": lambda key: "# " + key.replace("\n", "\n# "),
+    "in XML": lambda key: f"<key>{one_line(key)}</key>",
+    "in UTF-16": lambda key: key.encode("utf-16").decode("latin-1"),
+    "under a certificate's lines": lambda key: re.sub("-----(BEGIN|END) .*-----", r"-----\1 CERTIFICATE-----", key),
+    "before the dashes": lambda key: one_line(key)[-20:] + key,
+    "in the label": lambda key: f"-----BEGIN CERTIFICATE {one_line(key)[:60]}-----\n{key}",
+}
+
+
+@pytest.mark.parametrize("make", material.PRIVATE_KEYS.values(), ids=material.PRIVATE_KEYS)
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_private_key_in_any_spelling_is_never_shown(tmp_path, monkeypatch, make, spell):
+    """A key that lost its form on the way is an error that repeats nothing of it, in a variable too."""
+    body = one_line(make().decode())
+    given = spell(make().decode())
+    path = tmp_path / "corp.key"
+    path.write_bytes(given.encode())
+    shown = [str(error_at_entry(form)) for form in (path, given, given.encode())]
+    shown.append(repr(trusted_context([given, given.encode()])))
+    with contextlib.suppress(ValueError):  # an environment takes no null character
+        monkeypatch.setenv("SSL_CERT_FILE", given)
+        shown.append(str(error_at_entry(None)))
+    assert not any(body[start : start + 8] in text for text in shown for start in range(len(body) - 8))
 
 
 def assert_command_works(server, path, *extra):

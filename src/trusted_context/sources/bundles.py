@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import re
 import stat
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024
+# The largest folders of hashed names hold two names for each of 200 certificates.
+_MOST_FILES = 10_000
+_MOST_FOLDER_BYTES = 64 * 1024 * 1024
+# A person reads no more than a few warnings, and a file can be made of nothing else.
+_MOST_SKIPPED = 20
 # A longer one may be a key on one line by mistake.
 _LONGEST_PATH = 1024
 # Python allocates what a read asks for, and a folder has hundreds of files of 2 KiB: the first read asks for little.
@@ -31,14 +38,20 @@ _FOLDER_NAME = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c
 
 
 class Bundle:
-    """Certificates (DER) in the order they were found, each once, with where each stood and what was skipped."""
+    """Certificates (DER) in the order they were found, each once, with where each stood and what was skipped.
+
+    Of what was skipped the first 20 pieces are named.
+    """
 
     __slots__ = ("certificates", "origins", "skipped")
 
     def __init__(self, found: dict[bytes, str], skipped: Iterable[str] = ()) -> None:
         self.certificates = tuple(found)
         self.origins = tuple(found.values())
-        self.skipped = tuple(skipped)
+        told = list(itertools.islice(skipped, _MOST_SKIPPED + 1))
+        if len(told) > _MOST_SKIPPED:
+            told[_MOST_SKIPPED:] = [f"and more than the {_MOST_SKIPPED} pieces that are named"]
+        self.skipped = tuple(told)
 
     def without_skipped(self) -> Bundle:
         """The same certificates, with nothing to say of what was skipped."""
@@ -47,6 +60,9 @@ class Bundle:
 
 def read(material: Iterable[Material]) -> Bundle:
     """Read every piece of *material*: a path to a file or folder, PEM text, or bytes of any form.
+
+    A file, a text or bytes may have 16 MiB and 10,000 certificates; a folder 10,000 certificate files, of 64 MiB
+    together. Base64 may be within base64 not at all, and within XML once.
 
     Raises:
         OSError: a path that cannot be opened; ``filename`` is set.
@@ -72,19 +88,25 @@ def label(piece: Material) -> str:
     """Name a piece of material in a message: its path, never its content (it may hold a private key)."""
     if isinstance(piece, bytes):
         return f"<{len(piece)} bytes>"
-    if isinstance(piece, str) and is_text(piece):
+    if isinstance(piece, str) and _is_written_text(piece):
         return "<PEM text>"
+    if isinstance(piece, str) and is_text(piece):
+        return f"<{len(piece)} characters>"
     path = os.fspath(piece)
     return f"<{len(path)} characters>" if len(path) > _LONGEST_PATH else redact(path)
 
 
 def is_text(piece: str) -> bool:
     """Whether *piece* is content and no path: it may hold a key, and is shown nowhere."""
-    if "-----BEGIN" in piece or "\n" in piece or "\r" in piece or (piece[:1] == "<" and "</" in piece):
-        return True
     from . import forms
 
-    return forms.is_encoded(piece)
+    return (
+        _is_written_text(piece) or forms.is_encoded(piece) or (forms.may_be_a_key(piece) and not os.path.exists(piece))
+    )
+
+
+def _is_written_text(piece: str) -> bool:
+    return "-----BEGIN" in piece or "\n" in piece or "\r" in piece or (piece[:1] == "<" and "</" in piece)
 
 
 def _read_one(piece: Material) -> Bundle:
@@ -132,7 +154,9 @@ def read_path(path: str) -> Bundle:
     if not path:
         raise BundleError("cafile='' is an empty path: name a file or folder, or leave cafile out")
     if "\0" in path or any("\ud800" <= letter <= "\udbff" for letter in path):
-        raise BundleError(f"cafile={path!r} holds a null character or the like, as no path does: give content as bytes")
+        raise BundleError(
+            f"cafile={label(path)!r} holds a null character or the like, as no path does: give content as bytes"
+        )
     path = os.path.expanduser(path)
     return read_folder(path) if os.path.isdir(path) else _read_file(path)
 
@@ -142,10 +166,13 @@ def read_folder(folder: str) -> Bundle:
 
     Raises:
         OSError: the folder cannot be listed.
-        BundleError: none of its files holds a usable certificate.
+        BundleError: none of its files holds a usable certificate, or they are too many or too large together.
     """
+    names = os.listdir(folder)
+    chosen = sorted(filter(_FOLDER_NAME.fullmatch, names))
+    _check_size(folder, chosen)
     bundles, skipped = [], []
-    for name in sorted(filter(_FOLDER_NAME.fullmatch, os.listdir(folder))):
+    for name in chosen:
         try:
             bundles.append(_read_file(os.path.join(folder, name)))
         except BundleError as error:
@@ -154,9 +181,21 @@ def read_folder(folder: str) -> Bundle:
             skipped.append(f"{error.filename}: {error.strerror}")
     if not bundles:
         known = "*.pem, *.crt, *.cer, *.cert, *.der, *.p7b, *.p7c or HASH.0"
-        found = skipped[0] if skipped else f"none of the {len(os.listdir(folder))} names in it is {known}"
+        found = skipped[0] if skipped else f"none of the {len(names)} names in it is {known}"
         raise BundleError(f"{folder}: this folder holds no usable certificate ({found})")
     return merge(bundles, skipped)
+
+
+def _check_size(folder: str, names: list[str]) -> None:
+    size = 0
+    for name in names:
+        with contextlib.suppress(OSError):  # a dead link, which is told when it is read
+            size += os.stat(os.path.join(folder, name)).st_size
+    if len(names) > _MOST_FILES or size > _MOST_FOLDER_BYTES:
+        raise BundleError(
+            f"{folder}: this folder has {len(names)} certificate files of {size >> 20} MiB together, more than "
+            f"{_MOST_FILES} or {_MOST_FOLDER_BYTES >> 20} MiB, so it is no store of CAs: is the path right?"
+        )
 
 
 def version(path: str) -> tuple[int, ...] | None:

@@ -9,8 +9,8 @@ from .error import BundleError
 
 # The largest public bundles hold under 200; past this a file is a data set given by mistake.
 _MOST_CERTIFICATES = 10_000
-# A person reads no more than a few, and a file can be made of nothing else.
-_MOST_FAULTS = 20
+# A file can be made of nothing else; a person is told of fewer.
+_MOST_FAULTS = 1_000
 
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 _PKCS7_LABELS = frozenset({"PKCS7", "CMS", "PKCS #7 SIGNED DATA"})
@@ -45,6 +45,16 @@ def is_encoded(text: str) -> bool:
     return _is_decoded(content) or content.startswith(b"openssh-key-v1")
 
 
+_KEY = re.compile(r"(?=.*[A-Za-z])(?=.*[0-9])[A-Za-z0-9+/]{64,1024}={0,2}", re.DOTALL)
+_LONG_NAME = re.compile(r"[^/]{40}")
+
+
+def may_be_a_key(text: str) -> bool:
+    """Whether *text* may be key material without any mark of it: 64 letters and digits and more, and hardly a path."""
+    text = text.strip().strip("'\"")
+    return _KEY.fullmatch(text) is not None and _LONG_NAME.search(text) is not None
+
+
 def _is_decoded(content: bytes) -> bool:
     return pem.BEGIN in content or _is_short_sequence(content) or der.starts_at(content, 0)
 
@@ -62,23 +72,15 @@ class _Reading:
         self._path = path
         self._found: dict[bytes, str] = {}
         self._faults: list[str] = []
-        self._untold = 0  # faults after the most that are told
         self._instead: list[str] = []  # what is no certificate, in words that follow the origin
         self._number = 0
         self._is_encoded = False
 
     def result(self) -> tuple[dict[bytes, str], list[str]]:
-        if len(self._found) > _MOST_CERTIFICATES:
-            raise BundleError(
-                f"{self._origin}: holds {len(self._found)} certificates, more than {_MOST_CERTIFICATES}, so it is no "
-                "CA bundle: is the path right?"
-            )
         if not self._found:
             # Nothing is as urgent to know as that a key was given away.
             self._instead.sort(key=lambda words: "private key" not in words)
             raise BundleError(self._faults[0] if self._faults else f"{self._origin}: {self._instead[0]}")
-        if self._untold:
-            self._faults.append(f"{self._origin}: {self._untold} more of its pieces")
         return self._found, self._faults
 
     def read(self, content: bytes) -> None:
@@ -93,17 +95,17 @@ class _Reading:
     def _fault(self, place: str, words: str) -> None:
         if len(self._faults) < _MOST_FAULTS:
             self._faults.append(f"{place}: {words}")
-        else:
-            self._untold += 1
 
     def _add(self, certificate: bytes) -> None:
-        self._found.setdefault(certificate, self._place())
+        self._found.setdefault(certificate, self._next_place())
 
     def _next_place(self) -> str:
         self._number += 1
-        return self._place()
-
-    def _place(self) -> str:
+        if self._number > _MOST_CERTIFICATES:
+            raise BundleError(
+                f"{self._origin}: holds more than {_MOST_CERTIFICATES} certificates, so it is no CA bundle: is the "
+                "path right?"
+            )
         return f"{self._origin}, certificate {self._number}"
 
     def _position(self) -> str:
@@ -122,7 +124,6 @@ class _Reading:
         elif der.is_cut_short(content):
             self._fault(place, f"is cut short: {len(content)} bytes of DER, which says it has more; copy it again")
         else:
-            self._number += 1
             self._add(content)
 
     def _read_pkcs7(self, content: bytes, place: str, command: str) -> None:
@@ -138,7 +139,6 @@ class _Reading:
             self._fault(place, "is PKCS#7 (.p7b) with no certificate in it: export the CA certificate again")
         else:
             for certificate in certificates:
-                self._number += 1
                 self._add(certificate)
 
     def _read_signed(self, message: bytes, place: str) -> None:
@@ -202,7 +202,6 @@ class _Reading:
             words = "is damaged: its text does not decode to a certificate; copy the file again"
             self._fault(self._next_place(), words)
         else:
-            self._number += 1
             self._add(content)
 
     def _read_base64(self, text: bytes) -> bool:
@@ -231,7 +230,7 @@ class _Reading:
         return self._state() != before
 
     def _state(self) -> tuple[int, ...]:
-        return len(self._found), len(self._faults), self._untold, len(self._instead)
+        return len(self._found), len(self._faults), len(self._instead)
 
     def _tell_overlooked(self, text: bytes) -> None:
         if text and not text.isspace():
