@@ -16,18 +16,35 @@ import pytest
 import trustme
 from servers import fetch, write_ca
 
-from trusted_context import trusted_context
+from trusted_context.checks import paths
 from trusted_context.sources import stores
 
+# Variables that name folders in which CAs, or settings that name them, are looked for.
+_NAMING_FOLDERS = (
+    *("APPDATA", "AWS_", "CAROOT", "CARGO_", "CLOUDSDK_", "CONDA", "CURL_HOME", "GIT_", "JAVA_HOME", "KUBE"),
+    *("LOCALAPPDATA", "NIX_", "NPM_", "PIP_CONFIG", "ProgramData", "ProgramFiles", "WGETRC", "XDG_", "npm_"),
+)
 SECRET = "s3cr@t%w:rd"
 
 
 class Machine(NamedTuple):
-    """Where its stores are, each a file with a CA that signed nothing, and how to change what it is set up to."""
+    """Where its stores are, each a file with a CA that signed nothing, and how to change what it is set up to.
+
+    What is searched below "/" is below *root*, and the home directory is *home*, which is the working directory too.
+    """
 
     system: object
     certifi: object
     patch: pytest.MonkeyPatch
+    root: object
+    home: object
+
+    def place(self, path, content):
+        """Write a file there: below *root*, or in the home directory where it begins with ``~/``."""
+        where = self.home / path[2:] if path.startswith("~/") else self.root / path.lstrip("/")
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return where
 
     def set_version_of_certifi(self, days):
         """Make certifi that old."""
@@ -41,22 +58,42 @@ def small_machine(folder):
     folder.mkdir()
     system = write_ca(trustme.CA(organization_name="Everybody"), folder / "system.pem")
     other = write_ca(trustme.CA(organization_name="Everybody"), folder / "certifi.pem")
-    paths = types.SimpleNamespace(openssl_cafile=str(system), openssl_capath=str(folder / "none"))
+    defaults = types.SimpleNamespace(openssl_cafile=str(system), openssl_capath=str(folder / "none"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
+        patch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: defaults))
         patch.setattr(stores, "_SYSTEM_FILES", ())
         patch.setattr(stores, "VERIFIES_NATIVELY", False)
         patch.setattr(certifi, "where", lambda: str(other))
-        machine = Machine(system, other, patch)
+        for name in [name for name in os.environ if name.startswith(_NAMING_FOLDERS)]:
+            patch.delenv(name)
+        home = folder / "home"
+        home.mkdir()
+        patch.setenv("HOME", str(home))
+        patch.chdir(home)
+        patch.setattr(paths, "root", str(folder / "root"))
+        machine = Machine(system, other, patch, folder / "root", home)
         machine.set_version_of_certifi(days=10)
         yield machine
 
 
+def code(report):
+    """The code that the report ends in, for Python."""
+    (advice,) = [one for one in report.as_dict()["advice"] if one["tool"] == "python"]
+    assert report.line in advice["lines"]
+    return "\n".join(advice["lines"])
+
+
 def run_line(report, url):
-    """What a download gets inside the block that the report tells to use."""
-    names = {"trusted_context": trusted_context, "certifi": certifi, "fetch": fetch, "url": url}
-    exec(f"{report.line}\n    body = fetch(url)", names)
+    """What a download gets in the block that the report tells to use, after the code was run as it is."""
+    exec(code(report), {})
+    names = {"fetch": fetch, "url": url}
+    exec(f"{code(report)}\n    body = fetch(url)", names)
     return names["body"]
+
+
+def shell_lines(report):
+    """The commands that the report ends in, by what they are for."""
+    return {one["tool"]: one["lines"][0] for one in report.as_dict()["advice"] if one["where"] == "shell"}
 
 
 def flat(report):

@@ -44,10 +44,13 @@ def test_what_works_and_what_does_not_by_the_status(machine, bad, capsys):
     """0 where some trust verifies the server, with the line last; 1 where none does, with what to do last."""
     port = bad["sound"]
     assert run(port.url, "--cafile", port.cafile) == 0
-    assert capsys.readouterr().out.endswith(f"\n\nwith trusted_context(cafile={str(port.cafile)!r}):\n")
+    line = f"with trusted_context(cafile={str(port.cafile)!r}):"
+    body = f"    urllib.request.urlopen({port.url!r}).close()  # or any other download"
+    assert capsys.readouterr().out.endswith(f"\n\n{line}\n{body}\n")
     assert run(port.url) == 1
     written = capsys.readouterr()
     assert "next" in written.out
+    assert "# a text to send to IT" in written.out
     assert "with trusted_context" not in written.out
     assert written.err == ""
     assert ESCAPE not in written.out
@@ -63,7 +66,10 @@ def test_what_works_and_what_does_not_by_the_status(machine, bad, capsys):
         (["localhost", "--cafile", os.devnull], "is empty"),
         (["localhost", "--save-ca", __file__], "not overwritten"),
         (["localhost", "--timeout", "soon"], "invalid float"),
-        ([], "required: URL"),
+        (["localhost", "--save-cert", __file__], "not overwritten"),
+        (["localhost", "localhost", "--save-ca", "new.pem"], "take one URL"),
+        (["localhost", "http://localhost"], "not fetched over TLS"),
+        (["localhost"] * 17, "at most 16"),
     ],
 )
 def test_misuse(arguments, words, capsys):
@@ -156,14 +162,14 @@ def test_on_a_terminal(bad):
     assert status == 0
     assert f"{ESCAPE}[32mok{ESCAPE}[0m" in written
     assert f"{ESCAPE}[31mFAIL{ESCAPE}[0m" in written
-    assert "\r\x1b[Kwho is believed" in written
+    assert "\r\x1b[Ktrying cafile" in written
     progress, _, report = written.rpartition("\r\x1b[K")
     assert "verified" not in progress
     plain = re.sub(r"\x1b\[[0-9;]*m", "", report)
     assert ESCAPE not in plain
     lines = plain.splitlines()
-    assert lines[-1] == f"with trusted_context(cafile={str(port.cafile)!r}):"
-    unbroken = [line for line in lines if max(map(len, line.split()), default=0) < 40]  # no path, no fingerprint
+    assert lines[-2] == f"with trusted_context(cafile={str(port.cafile)!r}):"
+    unbroken = [line for line in lines if max(map(len, line.split()), default=0) < 30]  # no path
     assert max(map(len, unbroken)) <= 72
 
 

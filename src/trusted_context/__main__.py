@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .command import check_command, run_command
+from .command import check_command, run_command, suggestions, terminal
 from .core.redaction import redact
 
 TYPE_CHECKING = False
@@ -37,25 +37,32 @@ def main() -> int:
     """
     given = sys.argv[1:]
     own, program = run_command.split(given) if given[:1] == ["run"] else (given, [])
-    arguments = _parser().parse_args(own)
+    arguments = make_parser().parse_args(own)
     arguments.program = program
     status: int = _COMMANDS[arguments.command].main(arguments)
     return status
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose errors, which repeat what was typed, repeat no password of a mistyped ``--proxy``."""
+    """One whose errors suggest the right word, and repeat no password of a mistyped ``--proxy``."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(redact(message))
+        parsers = [self, *_made_for_commands(self).values()]
+        super().error(redact(message + suggestions.for_error(message, parsers, _COMMANDS)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _made_for_commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    made = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(made[0]) if made else {}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands, from which programs such as shtab make completions for a shell."""
     parser = _Parser(
         prog="trusted-context",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")

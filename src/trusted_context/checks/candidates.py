@@ -6,6 +6,8 @@ import os
 
 from ..core.trust import Trust
 from ..sources import bundles, environment, resolution
+from ..sources.bundles import Bundle
+from ..sources.stores import Source
 from . import surroundings
 
 TYPE_CHECKING = False
@@ -13,31 +15,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..sources.bundles import Material
-    from ..sources.stores import Source
+    from .search import Found
 
 
 class Candidate:
     """One kind of trust.
 
     Attributes:
-        name: ``"cafile"``, ``"environment"``, ``"system"`` or ``"certifi"``.
+        name: ``"cafile"``, ``"environment"``, ``"system"``, ``"certifi"``, or ``"found"`` for a searched one.
         title: what it is, in a few words.
         arguments: what ``trusted_context(...)`` is called with for it.
+        options: what ``trusted-context run`` is called with for it; ``None`` where it cannot be named there.
         trust: what it trusts; ``None`` where there is nothing.
+        file: the one file that it is read from, by its absolute path; ``None`` where it is none, or several.
+        export: the shell command that makes the file which *arguments* name; ``None`` where that is there.
         problem: why there is nothing.
         remarks: what its owner should know of it, though it is usable.
     """
 
-    __slots__ = ("arguments", "name", "problem", "remarks", "title", "trust")
+    __slots__ = ("arguments", "export", "file", "name", "options", "problem", "remarks", "title", "trust")
 
-    def __init__(
-        self, name: str, title: str, arguments: str, *, source: Source | None = None, problem: str | None = None
+    def __init__(  # noqa: PLR0913  # a value is made of all its parts
+        self,
+        name: str,
+        title: str,
+        arguments: str,
+        options: tuple[str, ...] | None,
+        *,
+        source: Source | None = None,
+        problem: str | None = None,
     ) -> None:
         self.name = name
         self.title = title
         self.arguments = arguments
+        self.options = options
         self.problem = problem
-        self.remarks: list[str] = []
+        self.export: str | None = None
+        self.remarks: tuple[str, ...] = ()
+        self.file = source.file if source else None
         self.trust: Trust | None = None
         if source:
             self.trust = Trust(source.bundle.certificates, folder=source.folder, native=source.native)
@@ -46,6 +61,16 @@ class Candidate:
     def line(self) -> str:
         """The line of code that begins a block with this trust."""
         return f"with trusted_context({self.arguments}):"
+
+
+def of_found(found: Found) -> Candidate:
+    """What the search found, as a kind of trust."""
+    bundle = Bundle(dict.fromkeys(found.certificates, found.title))
+    source = Source(found.title, bundle, file=os.path.abspath(found.path))
+    arguments, options = f"cafile={_as_argument([found.path])}", _as_options([found.path])
+    candidate = Candidate("found", found.title, arguments, options, source=source)
+    candidate.export = found.export
+    return candidate
 
 
 def find(material: tuple[Material, ...] | None, system: Source | None, certifi: Source | None) -> list[Candidate]:
@@ -57,14 +82,15 @@ def find(material: tuple[Material, ...] | None, system: Source | None, certifi: 
     """
     given = [] if material is None else [_from_material(material)]
     environment = list(_from_environment())
-    of_system = Candidate("system", "the operating system's store", "system=True", source=system)
+    of_system = Candidate("system", "the operating system's store", "system=True", ("--system",), source=system)
     if system is None:
         of_system.problem = "it holds no CA: install the package ca-certificates"
     # With nothing else on the machine this is what trusted_context() comes to by itself.
     arguments = "cafile=certifi.where()" if environment or system else ""
-    of_certifi = Candidate("certifi", "certifi", arguments, source=certifi)
+    options = _as_options([certifi.file] if arguments and certifi and certifi.file else [])
+    of_certifi = Candidate("certifi", "certifi", arguments, options, source=certifi)
     if certifi is None:
-        of_certifi.problem = "its file cannot be read: install it again"
+        of_certifi.problem = "it is not installed, or its file cannot be read"
     return [*given, *environment[:1], of_system, *environment[1:], of_certifi]
 
 
@@ -73,13 +99,15 @@ def _from_material(material: tuple[Material, ...]) -> Candidate:
     resolved = resolution.resolve(material, system=None, insecure=False, strict=False)
     source = resolved._source
     assert source
+    options = None
     if any(isinstance(piece, bytes) or _is_content(piece) for piece in material):
         # What a program holds in a variable has a name there.
         arguments = "cafile=cafile"
     else:
-        arguments = f"cafile={_as_argument([str(os.fspath(piece)) for piece in material])}"
-    candidate = Candidate("cafile", source.description, arguments, source=source)
-    candidate.remarks = resolved.problems()
+        files = [str(os.fspath(piece)) for piece in material]
+        arguments, options = f"cafile={_as_argument(files)}", _as_options(files)
+    candidate = Candidate("cafile", source.description, arguments, options, source=source)
+    candidate.remarks = tuple(resolved.problems())
     return candidate
 
 
@@ -94,10 +122,12 @@ def _from_environment() -> Iterator[Candidate]:
         if not values:
             continue
         problem, source = surroundings.environment_store(names)
+        files = [] if first else list(_paths(values))
         yield Candidate(
             "environment",
             " and ".join(f"{name}={surroundings.redact_bundle(value)}" for name, value in values.items()),
-            "" if first else f"cafile={_as_argument(list(_paths(values)))}",
+            "" if first else f"cafile={_as_argument(files)}",
+            _as_options(files),
             source=source,
             problem=problem,
         )
@@ -115,3 +145,7 @@ def _paths(values: dict[str, str]) -> Iterator[str]:
 
 def _as_argument(paths: list[str]) -> str:
     return repr(paths[0] if len(paths) == 1 else paths)
+
+
+def _as_options(paths: list[str]) -> tuple[str, ...]:
+    return tuple(word for path in paths for word in ("--cafile", path))

@@ -8,6 +8,7 @@ import ssl
 from ..core.certificate import printable
 from ..explanations import causes, connecting, table
 from ..explanations.failure import Cause, Failure, linked
+from .findings import Wanted
 from .target import authority
 from .tunnel import PlainProxyError, TunnelError, explain_refusal
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.certificate import Certificate
     from .candidates import Candidate
     from .probe import Handshake, Probe, Stopped
-    from .verdicts import Outcome, Verdict
+    from .verdicts import Outcome, Tried
 
 # Codes that say no more than that nobody who is trusted signed it; another one says what is wrong besides.
 _UNTRUSTED = {
@@ -26,12 +27,14 @@ _UNTRUSTED = {
     *table.codes_of("unknown-issuer", "unknown-root", "self-signed", "anchor-is-intermediate"),
 }
 (_WRONG_NAME,) = table.codes_of("wrong-host")
+# A CA of the right name and another key, where the certificate does not identify its issuer's key.
+_SIGNATURE_FAILURE = table.codes_of("same-name-other-key")
 _BEFORE_TLS = "this has nothing to do with certificates: the proxy's answer came before any of them"
 _SOURCE_LINE = re.compile(r" \(_ssl\.c:\d+\)$")
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 
 
-def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) -> Cause | None:
+def of_verdicts(verdicts: Sequence[Tried], agreed: Handshake, probe: Probe) -> Cause | None:
     """What is wrong, or would be for a client that trusts something else; ``None`` where nothing is."""
     if agreed.version in _OLD:
         return connecting._old_tls(probe.host)
@@ -48,6 +51,13 @@ def of_verdicts(verdicts: Sequence[Verdict], agreed: Handshake, probe: Probe) ->
         failing.sort(key=lambda one: one[1].code in _UNTRUSTED)
     chosen = next(iter(failing or strictly), None)
     return _of_outcome(*chosen, agreed, probe) if chosen else None
+
+
+def a_ca_is_missing(tried: Sequence[Tried]) -> bool:
+    """Whether nothing verified the server, and another CA could."""
+    codes = [one.outcome.code for one in tried if one.outcome and not one.outcome.works]
+    # Another code says that something is wrong for whoever knows the CA, too.
+    return bool(codes) and not any(one.works for one in tried) and {*_UNTRUSTED, *_SIGNATURE_FAILURE}.issuperset(codes)
 
 
 def of_stop(stopped: Stopped, probe: Probe) -> Cause:
@@ -69,7 +79,7 @@ def of_stop(stopped: Stopped, probe: Probe) -> Cause:
     )
 
 
-def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Probe) -> Cause | None:
+def _of_outcome(verdict: Tried, outcome: Outcome, agreed: Handshake, probe: Probe) -> Cause | None:
     error = outcome.stopped.error if outcome.stopped else None
     if not isinstance(error, ssl.SSLCertVerificationError):
         return of_stop(outcome.stopped, probe) if outcome.stopped else None
@@ -86,7 +96,7 @@ def _of_outcome(verdict: Verdict, outcome: Outcome, agreed: Handshake, probe: Pr
     return causes.of_verification(failure)
 
 
-def _proxy_untrusted(probe: Probe, verdict: Verdict, error: ssl.SSLCertVerificationError) -> Cause:
+def _proxy_untrusted(probe: Probe, verdict: Tried, error: ssl.SSLCertVerificationError) -> Cause:
     return Cause(
         "proxy-untrusted",
         f"the proxy {probe.proxy} has a certificate that {verdict.candidate.title} does not verify: {words(error)}",
@@ -106,13 +116,13 @@ def outlasts_trust(cause: Cause) -> bool:
     return table.KINDS[cause.name].cure is None
 
 
-def ask_for(chain: tuple[Certificate, ...]) -> dict[str, str | None] | None:
+def ask_for(chain: tuple[Certificate, ...]) -> Wanted | None:
     """The CA to ask IT for: its name, and its fingerprint where its own certificate was presented."""
     path = linked(chain)
     if not path:
         return None
     top = path[-1]
-    return {"name": top.issuer, "sha256": top.sha256 if top.self_issued else None}
+    return Wanted(name=top.issuer, sha256=top.sha256 if top.self_issued else None)
 
 
 def words(error: BaseException) -> str:

@@ -1,65 +1,97 @@
-"""What this machine is set up to: versions, the variables that name bundles, the stores, the proxies."""
+"""What this machine is set up to: versions, the variables that name bundles, the stores."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import ssl
 import stat
 import time
-import urllib.request
 
 from ..core.redaction import redact, redact_proxy
 from ..sources import environment, stores
 from ..sources.error import BundleError
-from .deadline import within
-from .target import authority, parse_proxy
+from . import native_store
+from .findings import Certifi, Machine, Setting, SystemStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from collections.abc import Iterator
 
     from ..sources.stores import Source
-    from .deadline import Deadline
-    from .target import Proxy
-
-    Findings: TypeAlias = dict[str, Any]
 
 # CAs are added and distrusted a few times a year: past this, failures are to be expected.
 _OLD_DAYS = 365
 _NOT_READ = "is a pipe or a device, not a file: not read"
 _UPGRADE = "python -m pip install --upgrade certifi"
+_NEEDED = ("certifi", "truststore", "urllib3")
+# What programs that no block exports for are told their bundle by: shown where they are set.
+_MORE_VARIABLES = (
+    "BUNDLE_SSL_CA_CERT",
+    "CARGO_HTTP_CAINFO",
+    "CI_SERVER_TLS_CA_FILE",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CONDA_SSL_VERIFY",
+    "DENO_CERT",
+    "GDAL_CURL_CA_BUNDLE",
+    "GIT_SSL_CAPATH",
+    "HTTPLIB2_CA_CERTS",
+    "NIX_SSL_CERT_FILE",
+    "NPM_CONFIG_CAFILE",
+    "npm_config_cafile",
+    "PERL_LWP_SSL_CA_FILE",
+    "PRIMP_CA_BUNDLE",
+    "VAULT_CACERT",
+    "WEBSOCKET_CLIENT_CA_BUNDLE",
+)
+# poetry names its repository in the middle.
+_POETRY_PREFIX, _POETRY_SUFFIX = "POETRY_CERTIFICATES_", "_CERT"
+# Values of CONDA_SSL_VERIFY that name no file.
+_SWITCHES = frozenset({"0", "1", "false", "no", "off", "on", "true", "truststore", "yes"})
 
 
-def machine() -> Findings:
+def machine() -> Machine:
     """Versions of everything that decides how a handshake ends, and the clock, which certificates are compared with."""
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "openssl": ssl.OPENSSL_VERSION,
-        "platform": platform.platform(),
-        "trusted_context": own_version(),
-        "clock": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-    }
+    return Machine(
+        python=platform.python_version(),
+        implementation=platform.python_implementation(),
+        openssl=ssl.OPENSSL_VERSION,
+        platform=platform.platform(),
+        trusted_context=own_version(),
+        clock=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        missing=tuple(name for name in _NEEDED if importlib.util.find_spec(name) is None),
+    )
 
 
-def variables() -> list[Findings]:
+def variables() -> tuple[Setting, ...]:
     """Each variable that names a bundle to some program: its value from before any export, and what is there."""
     deciding = next((names for names in environment.PRECEDENCE if any(map(environment.value, names))), ())
     found = []
-    for name in environment._VARIABLES:
+    for name in dict.fromkeys((*environment._VARIABLES, *_set_beside())):
         value = environment.value(name)
         usable, finding = read(name, value) if value else (None, "not set")
-        found.append(
-            {
-                "name": name,
-                "value": redact_bundle(value) if value else None,
-                "usable": usable,
-                "finding": finding,
-                "decides": name in deciding and value is not None,
-            }
-        )
-    return found
+        shown = redact_bundle(value) if value else None
+        decides = name in deciding and value is not None
+        found.append(Setting(name=name, value=shown, usable=usable, finding=finding, decides=decides))
+    return tuple(found)
+
+
+def _set_beside() -> Iterator[str]:
+    """The variables beside those that a block exports, where they are set to a path."""
+    named = [name for name in os.environ if name.startswith(_POETRY_PREFIX) and name.endswith(_POETRY_SUFFIX)]
+    for name in (*_MORE_VARIABLES, *sorted(named)):
+        value = os.environ.get(name)
+        if value and value.lower() not in _SWITCHES:
+            yield name
+
+
+def named_by_variables() -> Iterator[tuple[str, str]]:
+    """The name and the paths of each variable that is set."""
+    for name in dict.fromkeys((*environment._VARIABLES, *_set_beside())):
+        value = environment.value(name)
+        for path in filter(None, (value or "").split(os.pathsep) if name == environment.SSL_CERT_DIR else [value]):
+            yield name, path
 
 
 def redact_bundle(value: str) -> str:
@@ -67,68 +99,35 @@ def redact_bundle(value: str) -> str:
     return redact_proxy(value) if "://" in value else redact(value)
 
 
-def certifi_store() -> tuple[Findings, Source | None]:
+def certifi_store() -> tuple[Certifi, Source | None]:
     """The installed certifi, and how old its CAs are."""
-    import certifi
-
-    age = _age_in_days(certifi.__version__)
-    found: Findings = {"version": certifi.__version__, "age_in_days": age, "upgrade": None, "problem": None}
-    if age is not None and age > _OLD_DAYS:
-        found["upgrade"] = _UPGRADE
+    try:
+        import certifi
+    except ImportError:
+        return Certifi(version=None, problem="not installed"), None
+    version, age = certifi.__version__, _age_in_days(certifi.__version__)
+    upgrade = _UPGRADE if age is not None and age > _OLD_DAYS else None
     try:
         source = stores._from_certifi()
     except (OSError, BundleError) as error:
-        return found | {"file": certifi.where(), "certificates": 0, "problem": _words(error)}, None
-    return found | {"file": source.file, "certificates": len(source.bundle.certificates)}, source
+        problem = _words(error)
+        return Certifi(version=version, age_in_days=age, file=certifi.where(), upgrade=upgrade, problem=problem), None
+    count = len(source.bundle.certificates)
+    return Certifi(version=version, age_in_days=age, file=source.file, certificates=count, upgrade=upgrade), source
 
 
-def system_store() -> tuple[Findings, Source | None]:
+def system_store() -> tuple[SystemStore, Source | None]:
     """The operating system's store: where it is, and how many certificates are there."""
     source = stores._system()
+    if source and source.native and importlib.util.find_spec("truststore") is None:
+        source = native_store.read_store()
     if source is None:
-        return {"description": None, "certificates": 0, "native": False}, None
+        return SystemStore(description=None, certificates=0, native=False), None
     known = dict.fromkeys(source.bundle.certificates)
     if source.folder:
         known |= dict.fromkeys(stores.read_hashed(source.folder))
     count = None if source.native else len(known)
-    return {"description": source.description, "certificates": count, "native": source.native}, source
-
-
-def proxies(host: str, port: int, deadline: Deadline) -> tuple[Findings, Proxy | None]:
-    """What Python's clients go through to this host, and what they were told that by."""
-    try:
-        told = within(deadline, urllib.request.getproxies)
-        excepted = within(deadline, urllib.request.proxy_bypass, authority(host, port))
-    except TimeoutError:
-        return _no_proxies("the operating system did not say in time which proxy is in force"), None
-    spoken = {name: redact_proxy(value) for name, value in told.items() if name in ("https", "all", "http")}
-    if "no" in told:
-        # No host or address has an @: what stands before one is a mistake, and may be a password.
-        spoken["no"] = redact_proxy(told["no"])
-    found = _no_proxies(None) | {"told": spoken}
-    text = told.get("https") or told.get("all")
-    if not text:
-        if told.get("http"):
-            found["remarks"].append("http_proxy is for http:// alone: for https:// set https_proxy too")
-        return found, None
-    if excepted:
-        return found | {"excepted": True}, None
-    if not told.get("https"):
-        found["remarks"].append("all_proxy is not heeded by urllib (torchvision, torch.hub, ...): set https_proxy too")
-    try:
-        proxy = parse_proxy(text)
-    except ValueError as error:
-        return found | {"problem": str(error)}, None
-    if proxy.scheme not in ("http", "https"):
-        problem = f"a {proxy.scheme} proxy, which neither urllib nor this check can speak to: is there one for http://?"
-        return found | {"used": str(proxy), "problem": problem}, None
-    if proxy.scheme == "https":
-        found["remarks"].append("spoken to in TLS, as requests and httpx can; urllib (torchvision, ...) cannot")
-    return found | {"used": str(proxy)}, proxy
-
-
-def _no_proxies(problem: str | None) -> Findings:
-    return {"told": {}, "used": None, "excepted": False, "problem": problem, "remarks": []}
+    return SystemStore(description=source.description, certificates=count, native=source.native), source
 
 
 def environment_store(names: tuple[str, ...]) -> tuple[str | None, Source | None]:

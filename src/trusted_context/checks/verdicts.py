@@ -7,12 +7,11 @@ import ssl
 from ..core.trust import Trust
 from .deadline import within
 from .diagnosis import words
+from .findings import Verdict
 from .probe import Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .candidates import Candidate
     from .probe import Probe
 
@@ -45,55 +44,59 @@ class Outcome:
         return f"{'the proxy: ' * (self.stopped.stage == 'proxy')}{words(self.stopped.error)}"
 
 
-class Verdict:
+class Tried:
     """How one candidate fared, and whether Python 3.13's strictness would change that."""
 
-    __slots__ = ("candidate", "outcome", "strictly")
+    __slots__ = ("candidate", "elsewhere", "outcome", "strictly")
 
     def __init__(self, candidate: Candidate, outcome: Outcome | None, strictly: Outcome | None) -> None:
         self.candidate = candidate
         self.outcome = outcome
         self.strictly = strictly
+        self.elsewhere: list[str] = []
 
     @property
     def works(self) -> bool:
         """Whether the server was verified."""
         return bool(self.outcome and self.outcome.works)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The findings."""
-        found = {
-            "trust": self.candidate.name,
-            "title": self.candidate.title,
-            "line": self.candidate.line if self.candidate.trust else None,
-            "works": self.outcome.works if self.outcome else False,
-            "code": self.outcome and self.outcome.code,
-            "message": self.outcome.message if self.outcome else self.candidate.problem,
-            "works_strictly": None,
-            "message_strictly": None,
-        }
-        if self.strictly:
-            found |= {"works_strictly": self.strictly.works, "message_strictly": self.strictly.message}
-        return found
+    @property
+    def works_strictly(self) -> bool:
+        """Whether it was verified with Python 3.13's strictness."""
+        return bool(self.strictly and self.strictly.works)
+
+    def as_verdict(self) -> Verdict:
+        """The finding."""
+        return Verdict(
+            trust=self.candidate.name,
+            title=self.candidate.title,
+            line=self.candidate.line if self.candidate.trust else None,
+            works=self.outcome.works if self.outcome else False,
+            code=self.outcome.code if self.outcome else None,
+            message=self.outcome.message if self.outcome else self.candidate.problem,
+            works_strictly=self.strictly.works if self.strictly else None,
+            message_strictly=self.strictly.message if self.strictly else None,
+            elsewhere=tuple(self.elsewhere),
+        )
 
 
-class Court:
+class Trials:
     """Tries candidates on one server; what is equal is tried once."""
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
         self._known: dict[Trust, Outcome] = {}
 
-    def judge(self, candidate: Candidate) -> Verdict:
+    def judge(self, candidate: Candidate) -> Tried:
         """Try one candidate, and strictly too where it works without."""
         trust = candidate.trust
         if trust is None:
-            return Verdict(candidate, None, None)
+            return Tried(candidate, None, None)
         outcome = self._try(trust)
         # What fails without strictness fails with it; the operating system's own rules know none.
         is_worth_it = outcome.works and not trust.native
         strictly = self._try(Trust(trust.anchors, folder=trust.folder, strict=True)) if is_worth_it else None
-        return Verdict(candidate, outcome, strictly)
+        return Tried(candidate, outcome, strictly)
 
     def _try(self, trust: Trust) -> Outcome:
         if trust not in self._known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -13,10 +12,11 @@ from ..core.hosts import parse_host
 from ..core.redaction import redact
 from ..explanations import notes
 from ..sources.error import BundleError
-from . import child, run
+from . import child, run, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from typing import NoReturn
 
 _USAGE = "trusted-context run [options] (script.py | -m module | [--] command) [arguments ...]"
@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         usage=_USAGE,
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.Formatter,
         allow_abbrev=False,
     )
     parser.add_argument(
