@@ -17,6 +17,7 @@ _OWN = {
     "aiohttp": ("aiohttp*", "fsspec*"),
     "botocore": ("botocore*",),
     "hub": ("huggingface_hub", "hf_xet"),
+    "native": ("explain_native",),
 }
 
 
@@ -65,9 +66,17 @@ def hub(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
+@_versions(newest="curl_cffi grpcio polars pyarrow pycurl rasterio wandb")
+def native(session: nox.Session, pins: str) -> None:
+    """Clients with TLS of their own, whose failures say what reaches them."""
+    _test(session, pins, _OWN["native"])
+
+
+@nox.session
 def everything(session: nox.Session) -> None:
     """The whole suite with the newest of all of them at once."""
-    _test(session, "hf_xet huggingface_hub", sum(_OWN.values(), ()), "tests")
+    own = sum((names for client, names in _OWN.items() if client != "native"), ())
+    _test(session, "hf_xet huggingface_hub", own, "tests")
 
 
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:

@@ -12,8 +12,8 @@ from ..core.redaction import redact
 from ..sources.environment import PRECEDENCE
 from . import anchors, connecting, walk
 from .causes import of_verification
-from .failure import Failure, day
-from .table import said_in
+from .failure import Failure, day, host_in_words
+from .table import KINDS, THAT_CA, said_in
 from .uncovered import around, client_of, not_covered, trusts
 
 TYPE_CHECKING = False
@@ -124,13 +124,18 @@ def _of_presented(
     truster = "this block" if of_a_block else "the block that the context was taken from"
     failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust, truster=truster)
     presented, trusted = _describe_chain(failure), _describe_trust(found)
+    others = [block for block in around(error) if block.trust != found.trust and trusts(block, failure.path)]
+    if not others:
+        return _explained(failure, presented=presented, trusted=trusted)
     if not of_a_block:
-        block = around(error)
-        if block is not None and trusts(block, failure.path):
-            cause = not_covered(failure, block, client_of(error, errors))
-            if cause is not None:
-                return Explanation(cause, host=failure.host, presented=presented, trusted=trusted)
-    return _explained(failure, presented=presented, trusted=trusted)
+        cause = not_covered(failure, others[0], client_of(error, errors))
+        if cause is not None:
+            return Explanation(cause, host=failure.host, presented=presented, trusted=trusted)
+    explanation = _explained(failure, presented=presented, trusted=trusted)
+    if KINDS[explanation.cause].cure == THAT_CA:
+        outer = _source_words(others[0].summary)
+        explanation.next = f"leave out this block, since the one around it trusts that CA ({outer}); or give it both"
+    return explanation
 
 
 def _of_text(text: str, error: BaseException, errors: list[BaseException]) -> Explanation:
@@ -139,7 +144,7 @@ def _of_text(text: str, error: BaseException, errors: list[BaseException]) -> Ex
     found = handshake.presented_with(text) if said.by_python else None
     if found is not None:
         return _of_presented(said.code, said.words, found, error, errors)
-    host = _host_in_text(text, said.place) or _host_of(error, errors)
+    host = host_in_words(said.words) or _host_in_text(text, said.place) or _host_of(error, errors)
     failure = Failure(said.code, text[said.place :], host=host, truster=_ANY_CONTEXT)
     # Python's own words may be those of a client that the block covers, and of which no more than the text is left.
     uncovered = None if said.by_python else _uncovered(failure, error, errors)
@@ -147,15 +152,14 @@ def _of_text(text: str, error: BaseException, errors: list[BaseException]) -> Ex
 
 
 def _uncovered(failure: Failure, error: BaseException, errors: list[BaseException]) -> Explanation | None:
-    block = around(error)
+    block = next(iter(around(error)), None)
     if block is None:
         return None
     client = client_of(error, errors)
     cause = not_covered(failure, block, client)
     if cause is None:
         return None
-    summary = printable(redact(block.summary), longest=_LONGEST_SOURCE)
-    trusted = f"{_NOT_THE_BLOCKS}; the block trusts {summary}"
+    trusted = f"{_NOT_THE_BLOCKS}; the block trusts {_source_words(block.summary)}"
     return Explanation(cause, host=failure.host, trusted=trusted)
 
 
@@ -173,7 +177,7 @@ _NOT_THE_BLOCKS = (
 def _describe_trust(found: Presented) -> str:
     trust = found.trust
     if found.source is not None:
-        source = printable(redact(found.source), longest=_LONGEST_SOURCE)
+        source = _source_words(found.source)
         if any(source.startswith(f"{name}=") for names in PRECEDENCE for name in names):
             source = f"the environment variable {source}"
     elif trust is None:
@@ -183,6 +187,10 @@ def _describe_trust(found: Presented) -> str:
     else:
         source = f"{len(trust.anchors)} {'certificate' if len(trust.anchors) == 1 else 'certificates'}"
     return source if trust is None else f"{source}{_describe_cas(trust)}{'; strict' if trust.strict else ''}"
+
+
+def _source_words(source: str) -> str:
+    return printable(redact(source), longest=_LONGEST_SOURCE)
 
 
 def _describe_cas(trust: Trust) -> str:
@@ -251,7 +259,6 @@ _URLS_HOST = re.compile(
 
 
 def _host_in_text(text: str, place: int) -> str | None:
-    """The host of the last URL before *place*, or of the first one after it."""
-    before = text.rfind("https://", 0, place)
-    found = _URLS_HOST.match(text, before if before >= 0 else max(text.find("https://", place), 0))
+    """The host of the last URL before *place*, where the failure is told; what follows may be a page of advice."""
+    found = _URLS_HOST.match(text, max(text.rfind("https://", 0, place), 0), place)
     return found["host"].strip("[]") if found else None

@@ -60,7 +60,7 @@ class Failure:
         truster: str = "this block",
     ) -> None:
         self.message = message
-        self.host = host or _host_in(message)
+        self.host = host or host_in_words(message)
         self.chain = chain
         self.trust = trust
         self.truster = truster
@@ -144,7 +144,8 @@ _HOST = re.compile(
 )
 
 
-def _host_in(text: str) -> str | None:
+def host_in_words(text: str) -> str | None:
+    """The host that was asked for, where the words of a failed verification name it."""
     found = _HOST.search(text)
     return found[found.lastgroup] if found and found.lastgroup else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ..core import live
 from ..sources import environment
 from . import anchors, table, walk
@@ -57,19 +59,24 @@ def _around(resolved: Resolved) -> Around:
 
 
 def keep(errors: list[BaseException], left: Resolved) -> None:
-    """Keep with each of *errors* which block it left first: that block has ended when it is explained."""
-    around = _around(left)
+    """Keep with each of *errors* which block it left first, and those around that: they may have ended by and by."""
+    blocks = (_around(left), *_live())
     for error in errors:
-        vars(error).setdefault(_ATTRIBUTE, around)
+        vars(error).setdefault(_ATTRIBUTE, blocks)
 
 
-def around(error: BaseException) -> Around | None:
-    """The block that *error* left first, else the one that is live around this call; ``None`` where there is none."""
+def around(error: BaseException) -> tuple[Around, ...]:
+    """The block that *error* left first and those around it, else those around this call; the innermost first."""
     kept = vars(error).get(_ATTRIBUTE)
-    if isinstance(kept, Around):
-        return kept
-    entry = live.governing()
-    return _around(entry.resolved) if entry else None
+    return kept if isinstance(kept, tuple) else _live()
+
+
+def _live() -> tuple[Around, ...]:
+    found = dict.fromkeys(filter(None, (live.governing(), *reversed(tuple(live.surrounding())))))
+    return tuple(_around(entry.resolved) for entry in islice(found, _MOST_BLOCKS))
+
+
+_MOST_BLOCKS = 8
 
 
 def trusts(block: Around, path: tuple[Certificate, ...]) -> bool:
@@ -77,7 +84,10 @@ def trusts(block: Around, path: tuple[Certificate, ...]) -> bool:
     if block.trust is None or not path:
         return False
     held = anchors.of_trust(block.trust)
-    return any(link.der == anchor.der or link.names_as_issuer(anchor) for link in path for anchor in held)
+    # Another root may bear the same name: what was sent is known by all its bytes, and its issuer by its name alone.
+    return any(link.der == anchor.der for link in path for anchor in held) or (
+        not path[-1].self_issued and any(map(path[-1].names_as_issuer, held))
+    )
 
 
 class _Native:
