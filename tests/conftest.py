@@ -15,12 +15,11 @@ import truststore
 from bad_certificates import serving_bad
 from servers import BODY, KeepAliveHandler, Server, serving, write_ca
 
+from trusted_context.sources import environment
+
 # Development machines export these; a test that needs one sets it.
-_VARIABLES = {
-    "ALL_PROXY", "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "FTP_PROXY", "GIT_SSL_CAINFO", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-    "HTTPLIB2_CA_CERTS", "HTTPS_PROXY", "HTTP_PROXY", "NIX_SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "NO_PROXY",
-    "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSLKEYLOGFILE", "SSL_CERT_DIR", "SSL_CERT_FILE",
-}  # fmt: skip
+_PROXIES = {"ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"}
+_VARIABLES = {*environment.VARIABLES, *_PROXIES, "SSLKEYLOGFILE"}
 for _name in [name for name in os.environ if name.upper() in _VARIABLES]:
     del os.environ[_name]
 

@@ -9,11 +9,8 @@ import pytest
 
 from trusted_context.sources import environment
 
-FILES = (
-    "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "SSL_CERT_FILE", "AWS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-)  # fmt: skip
-VARIABLES = (*FILES, "SSL_CERT_DIR")
+VARIABLES = tuple(environment.VARIABLES)
+FILES = tuple(name for name in VARIABLES if name != "SSL_CERT_DIR")
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +33,12 @@ def temporary_folder(monkeypatch, tmp_path):
     made = tmp_path / "temporary"
     made.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(made))
-    yield
-    environment._remove_written()
 
 
 def written():
-    """The files that were written to be exported."""
-    return [os.path.join(tempfile.tempdir, name) for name in os.listdir(tempfile.tempdir)]
+    """The files that were written to be exported, each in a folder of its user's."""
+    own = [os.path.join(tempfile.tempdir, name) for name in os.listdir(tempfile.tempdir)]
+    return sorted(os.path.join(inner, name) for inner in own for name in os.listdir(inner))
 
 
 def variables(environment=os.environ):

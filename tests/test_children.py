@@ -278,8 +278,8 @@ def test_a_forked_child_that_leaves_the_block_puts_the_variables_back_there(site
 
 
 @needs_fork
-def test_what_a_forked_child_writes_is_the_child_s(site, ca_file, tmp_path):
-    """A child of the block gives its own children a file of its own, which is gone at its end, its parent's not."""
+def test_a_forked_child_uses_the_file_of_its_parent(site, ca_file, tmp_path):
+    """What a child of the block exports is the file that its parent wrote, which is there after the child's end."""
     scene = f"""
     import tempfile
     tempfile.tempdir = {str(tmp_path)!r}
@@ -287,27 +287,11 @@ def test_what_a_forked_child_writes_is_the_child_s(site, ca_file, tmp_path):
     first = block.environment()["SSL_CERT_FILE"]
     def work():
         second = block.environment()["SSL_CERT_FILE"]
-        print(first != second, os.path.exists(second))
+        print(first == second)
     child(work)
-    print([name for name in os.listdir(tempfile.tempdir) if "trusted" in name] == [os.path.basename(first)])
+    print(os.path.exists(first))
     """
-    assert play(scene, f"{site}data", ca_file, _FETCH) == ["True", "True", "True"]
-
-
-@needs_fork
-def test_a_worker_of_multiprocessing_removes_what_it_wrote(site, ca_file, tmp_path):
-    """Forked workers, which may end without atexit, leave no file behind."""
-    scene = f"""
-    import multiprocessing, tempfile
-    tempfile.tempdir = {str(tmp_path)!r}
-    def work():
-        assert os.path.exists(trusted_context(content).environment()["SSL_CERT_FILE"])
-    worker = multiprocessing.get_context("fork").Process(target=work)
-    worker.start()
-    worker.join()
-    print(worker.exitcode, any("trusted" in name for name in os.listdir(tempfile.tempdir)))
-    """
-    assert play(scene, f"{site}data", ca_file, _FETCH) == ["0", "False"]
+    assert play(scene, f"{site}data", ca_file, _FETCH) == ["True", "True"]
 
 
 @needs_fork

@@ -20,7 +20,7 @@ from exported import (
 from servers import BODY, fetch, refusal
 
 from trusted_context import trusted_context
-from trusted_context.sources import environment, stores
+from trusted_context.sources import environment, exported_file, stores
 
 
 @pytest.fixture
@@ -351,7 +351,8 @@ def test_a_block_without_export_touches_no_environment_and_no_file(ca_file, monk
     def fail(*_arguments):
         raise AssertionError("done for a block that exports nothing")
 
-    for name in ("_update", "_values", "write", "export"):
+    for name in ("_update", "_values", "export"):
         monkeypatch.setattr(environment, name, fail)
+    monkeypatch.setattr(exported_file, "write", fail)
     with trusted_context(ca_file):
         pass

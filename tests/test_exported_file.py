@@ -2,10 +2,6 @@
 
 import os
 import ssl
-import stat
-import subprocess
-import sys
-import tempfile
 import threading
 import types
 
@@ -23,7 +19,7 @@ from exported import (
 from servers import write_ca
 
 from trusted_context import BundleError, trusted_context
-from trusted_context.sources import environment, stores
+from trusted_context.sources import stores
 
 # What is in the file
 
@@ -123,133 +119,6 @@ def test_a_pipe_is_not_handed_on(ca, tmp_path):
     with trusted_context(tmp_path / "pipe", export=True):
         assert ders(os.environ["SSL_CERT_FILE"]) == {to_der(ca)}
     writer.join(10)
-
-
-# The written file
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-def test_the_written_file_is_the_user_s_alone(ca):
-    """Its mode is 0600 whatever the umask, and its name is another one each time."""
-    umask = os.umask(0)
-    try:
-        names = set()
-        for _ in range(2):
-            exported = trusted_context(ca.cert_pem.bytes()).environment()["SSL_CERT_FILE"]
-            assert stat.S_IMODE(os.stat(exported).st_mode) == 0o600
-            names.add(exported)
-            environment._remove_written()
-            assert not os.path.exists(exported)
-    finally:
-        os.umask(umask)
-    assert len(names) == 2
-
-
-def test_the_file_is_written_once_for_each_trust(ca, other_ca):
-    """Blocks that trust the same, in any thread, share the file; others have their own."""
-    found = []
-
-    def export():
-        with trusted_context(ca.cert_pem.bytes(), export=True):
-            found.append(trusted_context(ca.cert_pem.bytes().decode()).environment()["SSL_CERT_FILE"])
-
-    threads = [threading.Thread(target=export) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(found) == 8
-    assert len(set(found)) == 1
-    trusted_context(other_ca.cert_pem.bytes()).environment()
-    assert len(written()) == 2
-
-
-@pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_was_cleaned_away_is_written_again(ca, other_ca, replaced):
-    """Where a cleaner of temporary files took it, a new one is made; what stands in its place now is not trusted."""
-    block = trusted_context(ca.cert_pem.bytes())
-    first = block.environment()["SSL_CERT_FILE"]
-    os.unlink(first)
-    if replaced:
-        with open(first, "wb") as file:
-            file.write(other_ca.cert_pem.bytes() * 2)
-    again = block.environment()["SSL_CERT_FILE"]
-    assert again != first
-    assert ders(again) == {to_der(ca)}
-
-
-def test_only_what_was_written_is_removed(ca):
-    """A file that took the place of a written one is somebody else's, and stays at the end of the process."""
-    exported = trusted_context(ca.cert_pem.bytes()).environment()["SSL_CERT_FILE"]
-    os.unlink(exported)
-    with open(exported, "wb") as file:
-        file.write(b"theirs")
-    environment._remove_written()
-    assert written() == [exported]
-
-
-def test_a_file_that_cannot_be_written_changes_nothing(ca, monkeypatch):
-    """Entering raises the OSError, no block is live, and the environment is the user's."""
-    monkeypatch.setenv("PIP_CERT", "the user's")
-    monkeypatch.setattr(tempfile, "tempdir", os.path.join(tempfile.tempdir, "gone"))
-    block = trusted_context(ca.cert_pem.bytes(), export=True)
-    with pytest.raises(FileNotFoundError, match="gone"):
-        block.start()
-    assert "live" not in repr(block)
-    assert variables() == {"PIP_CERT": "the user's"}
-    with pytest.raises(FileNotFoundError, match="gone"):
-        block.environment()
-
-
-def test_a_full_disk_leaves_no_half_a_file(ca, monkeypatch):
-    """Where writing breaks off, what was written is removed, and the next attempt starts anew."""
-    block = trusted_context(ca.cert_pem.bytes())
-
-    def fail(_der):
-        raise OSError(28, "No space left on device")
-
-    class Full:
-        def __init__(self, handle, *_args, **_kwargs):
-            self.handle = handle
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_exception):
-            os.close(self.handle)
-
-        write = staticmethod(fail)
-
-    block.start()
-    with monkeypatch.context() as patch:
-        patch.setattr(environment, "open", Full, raising=False)
-        with pytest.raises(OSError, match="No space left"):
-            block.environment()
-    assert written() == []
-    assert ders(block.environment()["SSL_CERT_FILE"]) == {to_der(ca)}
-    block.stop()
-
-
-def test_the_file_is_there_until_the_process_ends(ca_file, tmp_path):
-    """Leaving the block removes nothing; the end of the process that wrote the file does, of a forked child not."""
-    code = (
-        "import os, sys\n"
-        "from trusted_context import trusted_context\n"
-        "with trusted_context([sys.argv[1], sys.argv[1]], export=True):\n"
-        "    path = os.environ['SSL_CERT_FILE']\n"
-        "    child = hasattr(os, 'fork') and os.fork()\n"
-        "    if hasattr(os, 'fork') and child == 0: sys.exit(0)\n"
-        "if child: os.waitpid(child, 0)\n"
-        "print(path, os.path.exists(path))\n"
-    )
-    command = [sys.executable, "-W", "error", "-c", code, str(ca_file)]
-    environment = os.environ | {"TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=True)
-    path, existed = done.stdout.split()
-    assert done.stderr == ""
-    assert existed == "True"
-    assert os.path.dirname(path) == str(tmp_path)
-    assert not os.path.exists(path)
 
 
 # The system's store

@@ -139,9 +139,9 @@ class TrustedContext:
     def environment(self) -> dict[str, str]:
         """A copy of ``os.environ`` that makes a child process trust what this block does: ``subprocess.run(env=...)``.
 
-        Every variable of ``PIP_CERT``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``GIT_SSL_CAINFO``,
-        ``SSL_CERT_FILE``, ``AWS_CA_BUNDLE``, ``NODE_EXTRA_CA_CERTS`` and ``GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`` names
-        one PEM file: the user's own where it can serve, else one that is removed at the end of this process.
+        Every variable by which a program is known to be told its bundle (``PIP_CERT``, ``REQUESTS_CA_BUNDLE``,
+        ``SSL_CERT_FILE``, ``GIT_SSL_CAINFO`` and the others that the README lists) names one PEM file: the user's own
+        where it can serve, else one of mode 0600 in a folder of this user's for temporary files, which stays there.
         ``SSL_CERT_DIR`` is not set. Some programs trust their own CAs as well. A block that is insecure, for every host
         or for some, gives the user's own environment.
 

@@ -68,7 +68,7 @@ def variables() -> tuple[Setting, ...]:
     """Each variable that names a bundle to some program: its value from before any export, and what is there."""
     deciding = next((names for names in environment.PRECEDENCE if any(map(environment.value, names))), ())
     found = []
-    for name in dict.fromkeys((*environment._VARIABLES, *_set_beside())):
+    for name in dict.fromkeys((*environment.VARIABLES, *_set_beside())):
         value = environment.value(name)
         usable, finding = read(name, value) if value else (None, "not set")
         shown = redact_bundle(value) if value else None
@@ -88,7 +88,7 @@ def _set_beside() -> Iterator[str]:
 
 def named_by_variables() -> Iterator[tuple[str, str]]:
     """The name and the paths of each variable that is set."""
-    for name in dict.fromkeys((*environment._VARIABLES, *_set_beside())):
+    for name in dict.fromkeys((*environment.VARIABLES, *_set_beside())):
         value = environment.value(name)
         for path in filter(None, (value or "").split(os.pathsep) if name == environment.SSL_CERT_DIR else [value]):
             yield name, path

@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 
-from ..sources import environment
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +96,6 @@ def _end_by(number: int) -> int:
     """End this process by the signal, so that a shell stops a loop at Ctrl-C; return what shells call it."""
     import resource
 
-    environment._remove_written()  # exit handlers do not run
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # the child has dumped
     with contextlib.suppress(OSError):  # SIGKILL
         signal.signal(number, signal.SIG_DFL)

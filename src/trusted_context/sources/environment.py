@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import sys
 
@@ -18,18 +16,27 @@ CURL_CA_BUNDLE = "CURL_CA_BUNDLE"
 # In this order the first that is set decides; the inner ones are read together, as OpenSSL does.
 PRECEDENCE = ((REQUESTS_CA_BUNDLE,), (SSL_CERT_FILE, SSL_CERT_DIR), (CURL_CA_BUNDLE,))
 
-# What pip, requests, curl, git, OpenSSL, botocore, Node.js and gRPC are told their bundle by.
-_VARIABLES = (
-    "PIP_CERT",
-    REQUESTS_CA_BUNDLE,
-    CURL_CA_BUNDLE,
-    "GIT_SSL_CAINFO",
-    SSL_CERT_FILE,
-    SSL_CERT_DIR,
-    "AWS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-)
+# Every variable that is exported, and who reads it. By the readers' own manuals and sources, the last column's:
+VARIABLES = {
+    "PIP_CERT": "pip",  # pip's option --cert
+    REQUESTS_CA_BUNDLE: "requests, conda, Azure CLI, wandb",  # requests.Session.merge_environment_settings
+    CURL_CA_BUNDLE: "curl, requests, R",  # curl(1)
+    "GIT_SSL_CAINFO": "git",  # git-config(1), http.sslCAInfo
+    SSL_CERT_FILE: "OpenSSL, Python's ssl, uv, Go, Julia, rustls",  # SSL_CTX_set_default_verify_paths(3)
+    SSL_CERT_DIR: "the same",  # is unset: what of it the block trusts is in the file
+    "AWS_CA_BUNDLE": "botocore, AWS CLI",  # botocore's configuration "ca_bundle"
+    "NODE_EXTRA_CA_CERTS": "Node.js",  # node(1)
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",  # gRPC's doc/environment_variables.md
+    "HTTPLIB2_CA_CERTS": "httplib2, google-api-python-client",  # httplib2.certs.where
+    # Both are set to certifi's by fiona, rasterio and pyogrio unless they are set, and then come before CURL_CA_BUNDLE.
+    "GDAL_CURL_CA_BUNDLE": "GDAL, rasterio, fiona, pyogrio",  # cpl_http.cpp
+    "PROJ_CURL_CA_BUNDLE": "PROJ, pyproj",  # pyproj.network.set_ca_bundle_path
+    "WEBSOCKET_CLIENT_CA_BUNDLE": "websocket-client",  # websocket._http._ssl_socket
+    "CARGO_HTTP_CAINFO": "Cargo, as pip runs it for packages in Rust",  # The Cargo Book, http.cainfo
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "gcloud, gsutil",  # gcloud's property core/custom_ca_certs_file
+    "DENO_CERT": "Deno, as yt-dlp runs it",  # deno's environment variables
+    "NIX_SSL_CERT_FILE": "Nix, and OpenSSL as Nix builds it, before SSL_CERT_FILE",  # The Nix manual
+}
 
 
 def key_log() -> str | None:
@@ -43,13 +50,31 @@ def value(name: str) -> str | None:
         return _own_value(name, os.environ.get(name)) or None
 
 
+def set_now() -> dict[str, str | None]:
+    """Each variable of :data:`VARIABLES` as this process has it now, exports included; ``None`` where it is unset.
+
+    A child that was not started from this environment, as by multiprocessing's fork server, follows the exports by
+    setting and unsetting what this says.
+    """
+    return {name: os.environ.get(name) for name in VARIABLES}
+
+
+def set_by_user() -> dict[str, str | None]:
+    """Each variable of :data:`VARIABLES` as it was before any export; ``None`` where it is unset.
+
+    What a child needs that enters the exporting blocks itself: what they export there is then known for theirs.
+    """
+    with lock:
+        return {name: _own_value(name, os.environ.get(name)) for name in VARIABLES}
+
+
 def for_child(file: str | None) -> dict[str, str]:
     """The user's own environment, from before any export; with *file* its variables name that as the bundle."""
     with lock:
         # dict(os.environ) raises KeyError where another thread unsets a variable meanwhile.
         environment = {name: value for name in tuple(os.environ) if (value := os.environ.get(name)) is not None}
-        own = {name: _own_value(name, environment.get(name)) for name in _VARIABLES}
-    _update(environment, own if file is None else _values(file))
+        values = set_by_user() if file is None else _values(file)
+    _update(environment, values)
     return environment
 
 
@@ -58,7 +83,7 @@ class _Export:
 
     def __init__(self, file: str) -> None:
         self.set = _values(file)
-        self.before = {name: os.environ.get(name) for name in _VARIABLES}
+        self.before = set_now()
 
 
 # The newest last. Replaced as a whole, under the lock: other threads read it without one.
@@ -89,9 +114,9 @@ def withdraw(owner: object) -> list[str]:
         return []
     exports = list(_exports.values())
     later = exports[exports.index(ended) + 1 :]
-    values = later[0].before if later else {name: os.environ.get(name) for name in _VARIABLES}
-    undone = {name: ended.before[name] for name in _VARIABLES if values[name] == ended.set[name]}
-    replaced = [name for name in _VARIABLES if values[name] not in (ended.set[name], ended.before[name])]
+    values = later[0].before if later else set_now()
+    undone = {name: ended.before[name] for name in VARIABLES if values[name] == ended.set[name]}
+    replaced = [name for name in VARIABLES if values[name] not in (ended.set[name], ended.before[name])]
     if later:
         later[0].before |= undone
     else:
@@ -114,7 +139,7 @@ def _own_value(name: str, current: str | None) -> str | None:
 
 def _values(file: str) -> dict[str, str | None]:
     # OpenSSL would trust what the user's folder holds beside the file; what of it the block trusts is in the file.
-    return {name: None if name == SSL_CERT_DIR else file for name in _VARIABLES}
+    return {name: None if name == SSL_CERT_DIR else file for name in VARIABLES}
 
 
 def _update(environment: dict[str, str] | os._Environ[str], values: dict[str, str | None]) -> None:
@@ -123,68 +148,3 @@ def _update(environment: dict[str, str] | os._Environ[str], values: dict[str, st
             environment.pop(name, None)
         elif environment.get(name) != new:
             environment[name] = new
-
-
-# The files of this process that are exported, by the certificates in them: the path, and what tells it from another.
-_written: dict[tuple[bytes, ...], tuple[str, tuple[int, ...]]] = {}
-
-
-def write(certificates: tuple[bytes, ...]) -> str:
-    """The path of a PEM file with *certificates*, written once in this process and removed at its end.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with lock:
-        path, identity = _written.get(certificates, ("", ()))
-        # In a folder that all may write to, a name that a cleaner freed may be somebody else's file by now.
-        if not path or identity != _identity(path):
-            if not _written:
-                _remove_at_exit()
-            path = _write(certificates)
-            _written[certificates] = path, _identity(path)
-        return path
-
-
-def _write(certificates: tuple[bytes, ...]) -> str:
-    import ssl
-    import tempfile
-
-    text = "".join(map(ssl.DER_cert_to_PEM_cert, certificates))
-    handle, path = tempfile.mkstemp(prefix="trusted-context-", suffix=".pem")  # with mode 0600
-    try:
-        with open(handle, "w", encoding="ascii") as file:
-            file.write(text)
-    except BaseException:
-        os.unlink(path)
-        raise
-    return path
-
-
-def _identity(path: str) -> tuple[int, ...]:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_uid, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _remove_at_exit() -> None:
-    atexit.register(_remove_written)
-    # Up to Python 3.13 a worker that multiprocessing forked ends without atexit, but not without these.
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:
-        multiprocessing.Finalize(None, _remove_written, exitpriority=-100)
-
-
-def _remove_written() -> None:
-    while _written:
-        path, identity = _written.popitem()[1]
-        if identity and identity == _identity(path):
-            with contextlib.suppress(OSError):  # Windows keeps what a child has open
-                os.unlink(path)
-
-
-if hasattr(os, "register_at_fork"):
-    # What the parent wrote is the parent's to remove, and may be gone before the child is.
-    os.register_at_fork(after_in_child=_written.clear)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..core.trust import Trust, count_in
-from . import bundles, der, environment, stores
+from . import bundles, der, environment, exported_file, stores
 from .error import BundleError
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ class Resolved:
         if not certificates:
             raise BundleError(f"{self._source.description}: no file can be made of what is there: pass cafile=")
         own = self._source.file
-        return own if own and _holds(own, certificates) else environment.write(certificates)
+        return own if own and _holds(own, certificates) else exported_file.write(certificates)
 
     def _certificates(self) -> tuple[bytes, ...]:
         refused = frozenset(self.trust.refused)
