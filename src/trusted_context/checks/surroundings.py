@@ -29,21 +29,14 @@ _NEEDED = ("certifi", "truststore", "urllib3")
 # What programs that no block exports for are told their bundle by: shown where they are set.
 _MORE_VARIABLES = (
     "BUNDLE_SSL_CA_CERT",
-    "CARGO_HTTP_CAINFO",
     "CI_SERVER_TLS_CA_FILE",
-    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
     "CONDA_SSL_VERIFY",
-    "DENO_CERT",
-    "GDAL_CURL_CA_BUNDLE",
     "GIT_SSL_CAPATH",
-    "HTTPLIB2_CA_CERTS",
-    "NIX_SSL_CERT_FILE",
     "NPM_CONFIG_CAFILE",
     "npm_config_cafile",
     "PERL_LWP_SSL_CA_FILE",
     "PRIMP_CA_BUNDLE",
     "VAULT_CACERT",
-    "WEBSOCKET_CLIENT_CA_BUNDLE",
 )
 # poetry names its repository in the middle.
 _POETRY_PREFIX, _POETRY_SUFFIX = "POETRY_CERTIFICATES_", "_CERT"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 
 from ..core import live
-from ..sources import environment
 from . import anchors, table, walk
 from .failure import Cause
 
@@ -208,6 +207,4 @@ def _next_for_native(who: str, native: _Native, block: Around) -> str:
     if block.exports:
         return f"enter the block before {who} first connects in this process: it reads {native.variable} once"
     when = f", entered before {who} first connects, since it reads that once" if native.once else ""
-    if native.variable in environment.VARIABLES:
-        return f"trusted_context(..., export=True){when}: it names the CAs to {who} in {native.variable}"
-    return f"name the CA file to {who} in {native.variable}{when}: a block does not export that variable"
+    return f"trusted_context(..., export=True){when}: it names the CAs to {who} in {native.variable}"
