@@ -25,6 +25,7 @@ from _loopback import Server, serving, stalling
 from _sampling import Fact, Row, format_seconds, in_fresh_process, interleave, timed
 
 from trusted_context import trusted_context
+from trusted_context.explanations import notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -288,6 +289,33 @@ def _fetch(server: Server) -> None:
         response.read()
 
 
+def note(_options: argparse.Namespace) -> Iterator[Row]:
+    """The note on a download that failed, by the system's store and certifi, beside the download itself."""
+    with serving() as server, trusted_context(certifi.where(), system=True):
+        download = partial(_fail_to_fetch, server)
+        download()
+        explaining, downloading = interleave(40, partial(_note_on, download), timed(download))
+    yield Row("note on a failed download (the download)", explaining, downloading, limit=1)
+
+
+def _fail_to_fetch(server: Server) -> OSError:
+    try:
+        _fetch(server)
+    except OSError as error:
+        return error
+    raise RuntimeError("the server was verified by a bundle that lacks its CA")
+
+
+def _note_on(download: Callable[[], OSError]) -> float:
+    error = download()
+    began = time.perf_counter()
+    notes.annotate(error)
+    elapsed = time.perf_counter() - began
+    if not error.__notes__:
+        raise RuntimeError("the failure was not explained")
+    return elapsed
+
+
 LINES: dict[str, Callable[[argparse.Namespace], Iterator[Row | Fact]]] = {
     "again": again,
     "first": first,
@@ -298,6 +326,7 @@ LINES: dict[str, Callable[[argparse.Namespace], Iterator[Row | Fact]]] = {
     "memory": memory,
     "handshakes": handshakes,
     "stalled": stalled,
+    "note": note,
     "requests": through_requests,
     "httpx": through_httpx,
 }
