@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
-    from typing import ParamSpec, Self, TypeVar, overload
+    from typing import ParamSpec, Self, TypeAlias, TypeVar, overload
 
     from .core.live import Entry
     from .core.trust import Insecure, Trust
-    from .sources.bundles import Material
+    from .sources.bundles import Material, Piece
     from .sources.resolution import Resolved
 
     P = ParamSpec("P")
     R = TypeVar("R")
+    # Of what a block is made again, in another process.
+    _Parts: TypeAlias = tuple[tuple[Piece, ...] | None, bool | None, Insecure, dict[str, bool]]
 
 
 class InsecureWarning(UserWarning):
@@ -45,7 +48,7 @@ class TrustedContext:
 
     def __init__(  # noqa: PLR0913  # as many as trusted_context() has
         self,
-        cafile: tuple[Material, ...] | None,
+        cafile: tuple[Piece, ...] | None,
         *,
         system: bool | None,
         insecure: Insecure,
@@ -61,8 +64,20 @@ class TrustedContext:
         self._export = export
 
     def __reduce__(self) -> tuple[object, ...]:
-        switches = {"strict": self._strict, "local": self._local, "export": self._export}
-        return _rebuild, (self._cafile, self._system, self._insecure, switches)
+        # Where it is unpickled a path may name nothing, or something else. A key beside the certificates stays here.
+        return _rebuild, self._parts(self._cafile and tuple(map(bundles.carry, self._cafile)))
+
+    def __copy__(self) -> TrustedContext:
+        return _rebuild(*self._parts(self._cafile))
+
+    def __deepcopy__(self, _memo: object) -> TrustedContext:
+        return self.__copy__()
+
+    def _parts(self, cafile: tuple[Piece, ...] | None) -> _Parts:
+        return cafile, self._system, self._insecure, self._switches()
+
+    def _switches(self) -> dict[str, bool]:
+        return {"strict": self._strict, "local": self._local, "export": self._export}
 
     def __repr__(self) -> str:
         given: dict[str, object] = {}
@@ -70,10 +85,9 @@ class TrustedContext:
             given["cafile"] = list(map(bundles.label, self._cafile))
         if self._insecure:
             given["insecure"] = name_hosts(self._insecure) or True
-        switches = {"strict": self._strict, "local": self._local, "export": self._export}
         if self._system is not None:
             given["system"] = self._system
-        given |= {name: True for name, value in switches.items() if value}
+        given |= {name: True for name, value in self._switches().items() if value}
         times = live.count(self)
         state = f" live {times} times" if times > 1 else " live" if times else ""
         return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in given.items())}){state}>"
@@ -86,7 +100,7 @@ class TrustedContext:
         """
         from ._decorator import decorate
 
-        return decorate(lambda: _Body(self), function)
+        return decorate(functools.partial(_Body, self), function)
 
     def __enter__(self) -> Self:
         self._enter(self._resolve_to_enter(), place=_place(1))
@@ -254,7 +268,9 @@ def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the ca
 
     It is a context manager, an async context manager and a decorator, can be entered again and pickled, and has
     :meth:`~TrustedContext.start` and :meth:`~TrustedContext.stop` for notebooks. After it the process is as it was.
-    A bare ``@trusted_context`` decorates with the defaults.
+    A bare ``@trusted_context`` decorates with the defaults. Pickled, it takes along the certificates that *cafile* holds
+    at that moment; the path, which may not exist where it is unpickled, is but their name there. Pickling raises what
+    entering would.
 
     With neither *cafile* nor *system* it trusts what the machine is set up to trust: ``REQUESTS_CA_BUNDLE``, else
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else ``CURL_CA_BUNDLE``, else the operating system's store, else, where
@@ -305,7 +321,7 @@ def current() -> TrustedContext | None:
 
 
 def _rebuild(
-    cafile: tuple[Material, ...] | None, system: bool | None, insecure: Insecure, switches: dict[str, bool]
+    cafile: tuple[Piece, ...] | None, system: bool | None, insecure: Insecure, switches: dict[str, bool]
 ) -> TrustedContext:
     return TrustedContext(cafile, system=system, insecure=insecure, **switches)
 

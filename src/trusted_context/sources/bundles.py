@@ -11,6 +11,7 @@ import stat
 import time
 
 from ..core.redaction import redact
+from .carried import Carried
 from .error import BundleError
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Material: TypeAlias = str | bytes | os.PathLike[str]
+    Piece: TypeAlias = Material | Carried
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024
@@ -58,7 +60,7 @@ class Bundle:
         return Bundle(dict(zip(self.certificates, self.origins, strict=True)))
 
 
-def read(material: Iterable[Material]) -> Bundle:
+def read(material: Iterable[Piece]) -> Bundle:
     """Read every piece of *material*: a path to a file or folder, PEM text, or bytes of any form.
 
     A file, a text or bytes may have 16 MiB and 10,000 certificates; a folder 10,000 certificate files, of 64 MiB
@@ -84,8 +86,23 @@ def merge(bundles: Collection[Bundle], skipped: Iterable[str] = ()) -> Bundle:
     return Bundle(found, messages)
 
 
-def label(piece: Material) -> str:
+def carry(piece: Piece) -> Carried:
+    """What a pickled block takes along of *piece*: its certificates, read now, and nothing else that it may hold.
+
+    Raises:
+        OSError: a path that cannot be opened; ``filename`` is set.
+        BundleError: it holds no usable certificate.
+    """
+    if isinstance(piece, Carried):
+        return piece
+    bundle = _read_one(piece)
+    return Carried(label(piece), dict(zip(bundle.certificates, bundle.origins, strict=True)), bundle.skipped)
+
+
+def label(piece: Piece) -> str:
     """Name a piece of material in a message: its path, never its content (it may hold a private key)."""
+    if isinstance(piece, Carried):
+        return piece.label
     if isinstance(piece, bytes):
         return f"<{len(piece)} bytes>"
     if isinstance(piece, str) and _is_written_text(piece):
@@ -109,7 +126,9 @@ def _is_written_text(piece: str) -> bool:
     return "-----BEGIN" in piece or "\n" in piece or "\r" in piece or (piece[:1] == "<" and "</" in piece)
 
 
-def _read_one(piece: Material) -> Bundle:
+def _read_one(piece: Piece) -> Bundle:
+    if isinstance(piece, Carried):
+        return Bundle(piece.found, piece.skipped)
     if isinstance(piece, bytes):
         return _decode(piece, f"cafile={label(piece)}", "FILE")
     if isinstance(piece, str) and is_text(piece):

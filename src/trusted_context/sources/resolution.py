@@ -11,7 +11,7 @@ from .error import BundleError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.trust import Insecure
-    from .bundles import Material
+    from .bundles import Piece
     from .stores import Source
 
 
@@ -136,7 +136,7 @@ def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
     return plain and not bundle.skipped and found == frozenset(certificates) and count_in(path) == len(found)
 
 
-def resolve(cafile: tuple[Material, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:
+def resolve(cafile: tuple[Piece, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:
     """Find and prove what is to be trusted now.
 
     Raises:

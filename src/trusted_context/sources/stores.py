@@ -10,13 +10,14 @@ import sys
 
 from . import bundles, environment
 from .bundles import Bundle
+from .carried import Carried
 from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bundles import Material
+    from .bundles import Piece
 
 # On these the operating system verifies by its own rules (truststore); elsewhere its store is a file and a folder.
 VERIFIES_NATIVELY = sys.platform in ("win32", "darwin")
@@ -62,7 +63,7 @@ class Source:
         self.native = native
 
 
-def find(cafile: tuple[Material, ...] | None, system: bool | None) -> Source:
+def find(cafile: tuple[Piece, ...] | None, system: bool | None) -> Source:
     """Find what these arguments name; with neither, what the environment, the system or certifi offers.
 
     Raises:
@@ -78,15 +79,15 @@ def find(cafile: tuple[Material, ...] | None, system: bool | None) -> Source:
     return _from_environment() or (None if system is False else _system()) or _from_certifi()
 
 
-def _read_given(cafile: tuple[Material, ...]) -> Bundle:
+def _read_given(cafile: tuple[Piece, ...]) -> Bundle:
     if not cafile:
         raise BundleError("cafile is an empty collection: name at least one CA, or leave cafile out")
     return bundles.read(cafile)
 
 
-def _only_file(material: tuple[Material, ...]) -> str | None:
+def _only_file(material: tuple[Piece, ...]) -> str | None:
     """The absolute path, where *material* is one path and nothing else: a child may run in another folder."""
-    if len(material) != 1 or isinstance(material[0], bytes):
+    if len(material) != 1 or isinstance(material[0], (bytes, Carried)):
         return None
     path = os.fspath(material[0])
     if os.path.isabs(path):
