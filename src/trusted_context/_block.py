@@ -268,9 +268,8 @@ def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the ca
 
     It is a context manager, an async context manager and a decorator, can be entered again and pickled, and has
     :meth:`~TrustedContext.start` and :meth:`~TrustedContext.stop` for notebooks. After it the process is as it was.
-    A bare ``@trusted_context`` decorates with the defaults. Pickled, it takes along the certificates that *cafile* holds
-    at that moment; the path, which may not exist where it is unpickled, is but their name there. Pickling raises what
-    entering would.
+    A bare ``@trusted_context`` decorates with the defaults. Pickled, it takes along the certificates that *cafile*
+    holds at that moment; the path is but their name where it is unpickled. Pickling raises what entering would.
 
     With neither *cafile* nor *system* it trusts what the machine is set up to trust: ``REQUESTS_CA_BUNDLE``, else
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else ``CURL_CA_BUNDLE``, else the operating system's store, else, where
