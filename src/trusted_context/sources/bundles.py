@@ -250,8 +250,6 @@ def _load(path: str) -> Bundle:
 def _decode(content: bytes, origin: str, path: str) -> Bundle:
     if len(content) > _MAX_BYTES:
         raise BundleError(f"{origin}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
-    if not content.strip(b" \t\r\n\0\xef\xbb\xbf"):
-        raise BundleError(f"{origin}: is empty: export the CA certificate again")
     from . import forms
 
     return Bundle(*forms.decode(content, origin, path))

@@ -72,6 +72,7 @@ class _Reading:
         self._path = path
         self._found: dict[bytes, str] = {}
         self._faults: list[str] = []
+        self._strange: list[str] = []  # places of what is neither text nor a certificate
         self._instead: list[str] = []  # what is no certificate, in words that follow the origin
         self._number = 0
         self._is_encoded = False
@@ -80,8 +81,10 @@ class _Reading:
         if not self._found:
             # Nothing is as urgent to know as that a key was given away.
             self._instead.sort(key=lambda words: "private key" not in words)
-            raise BundleError(self._faults[0] if self._faults else f"{self._origin}: {self._instead[0]}")
-        return self._found, self._faults
+            instead = self._instead or ["is empty: export the CA certificate again"]
+            raise BundleError(self._faults[0] if self._faults else f"{self._origin}: {instead[0]}")
+        strange = [f"{place}: here is what is neither text nor a certificate" for place in self._strange]
+        return self._found, self._faults + strange
 
     def read(self, content: bytes) -> None:
         for part in parts.split(content):
@@ -153,7 +156,7 @@ class _Reading:
 
     def _read_text(self, text: bytes) -> None:
         text = _unquoted(text)
-        if self._read_xml(text):
+        if not text or self._read_xml(text):
             return
         position, is_pem = 0, False
         for block in pem.blocks(text):
@@ -168,6 +171,8 @@ class _Reading:
             self._tell_overlooked(text[position:])
         if not is_pem:
             self._instead.append(known or others.UNKNOWN)
+            if not _is_utf_8(text):
+                self._strange.append(self._position())
 
     def _read_block(self, block: pem.Block) -> None:
         label = block.label
@@ -184,7 +189,7 @@ class _Reading:
             self._read_certificate(block)
         elif label == "TRUSTED CERTIFICATE":
             self._fault(self._next_place(), others.describe_trusted_form(self._path))
-        elif _names_certificate(label):
+        elif _names_certificate(label) or (others.is_unknown(label) and _is_certificate(block.content())):
             self._fault(self._next_place(), "its first line is to be '-----BEGIN CERTIFICATE-----' and nothing else")
         else:
             self._instead.append(f"holds {others.describe_label(label)}")
@@ -246,6 +251,18 @@ def _unquoted(text: bytes) -> bytes:
     if len(text) > 1 and text[:1] == text[-1:] and text[:1] in {b'"', b"'"}:
         return text[1:-1].strip()
     return text
+
+
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_certificate(content: bytes) -> bool:
+    return der.is_whole(content) and len(content) > 2 and der.kind(content) == der.CERTIFICATE
 
 
 def _names_certificate(label: str) -> bool:

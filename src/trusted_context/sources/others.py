@@ -28,6 +28,11 @@ def quote(path: str) -> str:
     return f'"{path}"' if os.name == "nt" else shlex.quote(path)
 
 
+def is_unknown(label: str) -> bool:
+    """Whether the label of a PEM block is none that is known to be no certificate's."""
+    return not any(name in label for name, _ in _BY_LABEL)
+
+
 def describe_label(label: str) -> str:
     """What a PEM block that is no certificate is."""
     for name, description in _BY_LABEL:

@@ -82,9 +82,17 @@ def _end_of_binary(content: bytes, start: int) -> int:
     if der.is_indefinite(content, start):  # where it ends is known to its reader alone
         return len(content)
     try:
-        return min(der.element(content, start)[2], len(content))
+        end = min(der.element(content, start)[2], len(content))
     except IndexError:
         return len(content)
+    if der.kind(content, start) != der.CERTIFICATE:
+        return end
+    # A certificate that was cut short would take what it lacks from the text that follows, of which it shall not take
+    # what makes a line a comment.
+    text = content.find(BEGIN, start, end + len(BEGIN) - 1)
+    if not start < text < end:
+        return end
+    return 1 + max(content.rfind(b"\n", start, text), content.rfind(b"\r", start, text), start)
 
 
 class _Walk:

@@ -83,7 +83,8 @@ def blocks(text: bytes) -> Iterator[Block]:
         out_of_use = (out_of_use and not line) or not _BLANKS.fullmatch(prefix)
         label, body, end_label, stop = _outline(text, start + len(BEGIN), limit)
         yield Block(label, (prefix or BEGIN) if out_of_use else b"", body, end_label, (start, stop))
-        floor, start = stop, following
+        # What comes before the next one's dashes is within this one, where this one has no end.
+        floor, start = start + len(BEGIN) if end_label is None else stop, following
 
 
 def _outline(text: bytes, start: int, limit: int) -> tuple[str, bytes, str | None, int]:
