@@ -252,7 +252,9 @@ def test_a_text_to_send_where_the_ca_was_not_presented(bad):
     """Then the fingerprint of what it signed is what IT can find it by."""
     report = check(bad["known-interception-unsent"].url)
     text = "\n".join(report.as_dict()["advice"][0]["lines"])
-    assert f"it signed    the certificate with the SHA-256 fingerprint {report.as_dict()['chain'][0]['sha256']}" in text
+    assert (
+        f"it signed the certificate with the SHA-256 fingerprint\n    {report.as_dict()['chain'][0]['sha256']}" in text
+    )
 
 
 # Bounds

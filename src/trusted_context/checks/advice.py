@@ -89,20 +89,20 @@ def for_self_signed(host: str, port: int) -> Advice:
 
 def message(host: str, port: int, wanted: Wanted, product: str | None, lowest: str | None) -> Advice:
     """A text to send to IT; *lowest* is the fingerprint of the server's certificate, if the CA's is not known."""
-    inspected = f" By its name it is {product}'s, which inspects encrypted connections." if product else ""
     lines = [
         "Hello,",
         "",
         f"programs on my computer cannot verify https://{authority(host, port)}/, since they do not know the CA",
-        f'"{wanted.name}", which signs what is presented there.{inspected}',
+        f'"{wanted.name}", which signs what is presented there.',
+        *([f"By its name it is {product}'s, which inspects encrypted connections."] if product else []),
         "",
         "Please send me the certificate of this CA as a PEM file, and its SHA-256 fingerprint:",
         f"  name         {wanted.name}",
     ]
     if wanted.sha256:
-        lines.append(f"  fingerprint  {wanted.sha256} (as presented, not confirmed)")
+        lines += ["  fingerprint, as presented and not confirmed", f"    {wanted.sha256}"]
     elif lowest:
-        lines.append(f"  it signed    the certificate with the SHA-256 fingerprint {lowest}")
+        lines += ["  it signed the certificate with the SHA-256 fingerprint", f"    {lowest}"]
     lines.append(f"  seen         {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}")
     return Advice(where="message", tool="IT", lines=tuple(lines))
 

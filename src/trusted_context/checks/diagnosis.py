@@ -8,7 +8,9 @@ import ssl
 from ..core.certificate import printable
 from ..explanations import causes, connecting, table
 from ..explanations.failure import Cause, Failure, linked
+from . import names
 from .findings import Wanted
+from .plain import PlainAnswerError
 from .target import authority
 from .tunnel import PlainProxyError, TunnelError, explain_refusal
 
@@ -48,6 +50,9 @@ def of_verdicts(verdicts: Sequence[Tried], agreed: Handshake, probe: Probe) -> C
     failing = [(verdict, verdict.outcome) for verdict in verdicts if verdict.outcome and not verdict.outcome.works]
     strictly = [(verdict, verdict.strictly) for verdict in verdicts if verdict.strictly and not verdict.strictly.works]
     if not any(verdict.works for verdict in verdicts):
+        if a_ca_is_missing(verdicts) and agreed.chain and not names.cover(agreed.chain[0].names, probe.host):
+            # Said before an unknown CA, as of a login page's certificate: no CA would make it right.
+            return causes.of_verification(Failure(_WRONG_NAME, host=probe.host, chain=agreed.chain))
         failing.sort(key=lambda one: one[1].code in _UNTRUSTED)
     chosen = next(iter(failing or strictly), None)
     return _of_outcome(*chosen, agreed, probe) if chosen else None
@@ -64,11 +69,16 @@ def of_stop(stopped: Stopped, probe: Probe) -> Cause:
     """Why the way to the server ended before its certificate was verified."""
     if stopped.stage == "proxy":
         return _no_tunnel(stopped.error, probe)
+    error: BaseException = stopped.error
+    if isinstance(error, PlainAnswerError):
+        if error.is_portals:
+            return _portal(error, authority(probe.host, probe.port))
+        error = error.tls
     if stopped.asks_for_certificate:
         return connecting._client_certificate(probe.host)
     to_proxy = probe.proxy and stopped.stage != "tls"
     place = f"the proxy {probe.proxy}" if to_proxy else authority(probe.host, probe.port)
-    found = connecting.find([stopped.error], by_a_client=True)
+    found = connecting.find([error], by_a_client=True)
     if found:
         return found[0](printable(place))
     return Cause(
@@ -76,6 +86,16 @@ def of_stop(stopped: Stopped, probe: Probe) -> Cause:
         f"{place}: no connection could be made: {words(stopped.error)}",
         "no network leads there, or what answers is broken",
         "check the network (VPN, Wi-Fi), host and port: no CA file cures this",
+    )
+
+
+def _portal(error: PlainAnswerError, place: str) -> Cause:
+    elsewhere = f", and sends to {error.location}" if error.location else ""
+    return Cause(
+        "captive-portal",
+        f"{place}: what answered speaks plain HTTP instead of TLS{elsewhere}",
+        "a login page of this network (captive portal) answers in the server's place",
+        f"open {error.location or 'any page'} in a browser and sign in first: no CA file cures this",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..core.hosts import normalise_host
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -37,6 +39,16 @@ def leading_to(chain: Collection[bytes], certificates: Collection[bytes]) -> tup
         if der in members or (names and names[1] in issuers):
             found.append(der)
     return tuple(found)
+
+
+def cover(certified: Collection[str], host: str) -> bool:
+    """Whether one of the names and addresses *certified* is *host*'s (RFC 9525, 6.3: ``*`` for its first label)."""
+    if not certified:  # by its common name alone, which OpenSSL compares too
+        return True
+    wanted = normalise_host(host)
+    _, _, parent = wanted.partition(".")
+    names = {normalise_host(name) for name in certified}
+    return wanted in names or (bool(parent) and f"*.{parent}" in names)
 
 
 def _name(der: bytes, field: tuple[int, int, int]) -> Name:

@@ -12,6 +12,7 @@ import ssl
 from ..core import handshake
 from ..core.trust import _Context, _TrueSSLContext
 from .deadline import within
+from .plain import PlainAnswerError
 from .target import authority
 from .tunnel import PlainProxyError, TunnelError, open_tunnel
 
@@ -302,6 +303,7 @@ class _Encrypted:
         self._beneath = beneath
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._first = b""
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
 
     def shake_hands(self) -> None:
@@ -316,6 +318,8 @@ class _Encrypted:
                 # The alert that says why: without it the server's log would show a connection that broke.
                 with contextlib.suppress(OSError):
                     self._flush()
+                if self._first.startswith(b"HTTP/"):
+                    raise PlainAnswerError(error, self._first) from None
                 raise
             else:
                 self._flush()
@@ -355,6 +359,7 @@ class _Encrypted:
         self._flush()
         data = self._beneath.receive()
         if data:
+            self._first = self._first or data
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

@@ -95,11 +95,11 @@ def lines(reports: Sequence[Report], width: int) -> Iterator[tuple[str, str]]:
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
         yield from ((mark, line) for line in filled)
-    yield "", ""
     failing = [report for report in reports if not report.works]
     if failing:
         found = failing[0].findings
         command = advice.join([*advice.own_command(), "check", authority(found.host, found.port)])
+        yield "", ""
         yield "", "# in a shell: more of the first that fails"
         yield "code", command
         return

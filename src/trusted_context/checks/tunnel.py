@@ -103,6 +103,7 @@ _MEANINGS = {
     502: "it could not reach the host: is the name right, and the host up?",
     503: "it could not reach the host: is the name right, and the host up?",
     504: "it got no answer from the host in time",
+    511: "it wants a login to this network first: open any page in a browser and sign in (RFC 6585)",
 }
 
 

@@ -159,6 +159,7 @@ _TABLE = (
     Kind("unverified"),
     Kind("not-covered"),
     # There was no certificate to verify, or the failure came after that
+    Kind("captive-portal"),
     Kind(
         "not-tls",
         reasons=(
