@@ -79,6 +79,16 @@ def everything(session: nox.Session) -> None:
     _test(session, "hf_xet huggingface_hub", own, "tests")
 
 
+@nox.session
+def zipapp(session: nox.Session) -> None:
+    """The command as one file, dist/trusted-context.pyz, tested without any package installed."""
+    session.install(".[test]")
+    session.run("python", "tools/make_pyz.py", "dist/trusted-context.pyz")
+    session.run(
+        "python", "-m", "pytest", "-rs", "tests/test_check_bare.py", env={"TESTED_PYZ": "dist/trusted-context.pyz"}
+    )
+
+
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
     """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*."""
     own = {path for name in names for path in glob.glob(f"tests/test_{name}.py")}

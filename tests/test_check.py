@@ -1,5 +1,6 @@
 """check(): each way in which a connection can fail is found, and the line of code that it gives is the cure."""
 
+import dataclasses
 import json
 import os
 import socket
@@ -327,3 +328,27 @@ def test_the_data_is_the_reader_s_own(server):
     assert json.loads(report.to_json()) == found
     found["chain"].clear()
     assert report.as_dict()["chain"]
+
+
+def test_native_clients_are_listed_with_what_they_read(server, ca_file, tmp_path, monkeypatch):
+    """Those that are installed, by their metadata: none is imported. (Doubles: the real ones are large.)"""
+    for name, version in (("grpcio", "1.80"), ("polars", "1.40"), ("curl_cffi", "0.17"), ("requests-like", "1")):
+        folder = tmp_path / "packages" / f"{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    report = check(server.url, ca_file)
+    listed = {one["name"]: one for one in report.as_dict()["clients"]}
+    assert {"grpcio", "polars", "curl_cffi"} <= listed.keys()
+    assert "requests-like" not in listed
+    assert listed["grpcio"]["version"] == "1.80"
+    assert "! not reached grpcio 1.80, by any block: it reads GRPC_DEFAULT_SSL_ROOTS_FILE_PATH once" in flat(report)
+    assert "polars" not in sys.modules
+
+
+def test_the_document_has_a_format_number_and_every_finding(server, ca_file):
+    """One place makes it, of the typed findings."""
+    report = check(server.url, ca_file)
+    found = report.as_dict()
+    assert found["format"] == 2
+    assert found.keys() == {"format", *(field.name for field in dataclasses.fields(report.findings))}

@@ -1,6 +1,8 @@
 """check() through proxies: what is in force, what the proxy answers and what that means, and a real inspecting one."""
 
+import os
 import urllib.parse
+import urllib.request
 
 import pytest
 import real
@@ -181,6 +183,36 @@ def test_a_proxy_whose_host_was_forgotten(server, monkeypatch):
     report = check(server.url)
     assert not report.works
     assert not any("hunter2" in form for form in forms(report))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="variables have one spelling there")
+@pytest.mark.parametrize(
+    ("lower", "upper", "words"),
+    [
+        ("http://one.test:1", "http://two.test:2", "https_proxy=http://one.test:1 is in force"),
+        ("", "http://two.test:2", "the empty https_proxy is in force, so none is"),
+        (f"http://u:{SECRET}@one.test:1", f"http://u:{SECRET}@two.test:2", "HTTPS_PROXY=http://***@two.test:2"),
+    ],
+)
+def test_two_spellings_that_disagree(lower, upper, words, server, monkeypatch):
+    """Which one is in force is said, as urllib takes it, and no password of either."""
+    monkeypatch.setenv("https_proxy", lower)
+    monkeypatch.setenv("HTTPS_PROXY", upper)
+    monkeypatch.setenv("no_proxy", "localhost")
+    report = check(server.url)
+    assert "https_proxy and HTTPS_PROXY disagree: in Python" in flat(report)
+    assert words in flat(report)
+    assert urllib.request.getproxies().get("https", "") == lower
+    assert not any(SECRET in form for form in forms(report))
+
+
+@pytest.mark.parametrize(("lower", "upper"), [("http://a.test", "http://a.test"), (None, "http://a.test"), ("x", "")])
+def test_two_spellings_that_agree_or_of_which_one_says_nothing(lower, upper, server, monkeypatch):
+    """Nothing is said of them."""
+    monkeypatch.setenv("HTTP_PROXY", upper)
+    if lower:
+        monkeypatch.setenv("http_proxy", lower)
+    assert "disagree" not in flat(check(server.url))
 
 
 @pytest.mark.mitmproxy

@@ -53,9 +53,7 @@ def _of_machine(findings: Findings) -> Iterator[Row]:
     yield Row("", "python", f"{machine.python} ({machine.implementation}), {versions}")
     yield Row("", "machine", f"{machine.platform}, clock {machine.clock}")
     if machine.missing:
-        yield Row(
-            "!", "missing", f"not installed: {', '.join(machine.missing)}; a check does without, a block needs them"
-        )
+        yield Row("!", "missing", f"not installed: {', '.join(machine.missing)}; a check does without them")
     named = [variable for variable in findings.variables if variable.value]
     for variable in named:
         yield _of_setting("variable", f"{variable.name}={variable.value}", variable)
