@@ -232,9 +232,7 @@ def test_a_native_client_that_reads_its_variable_once_is_told_to_connect_later(b
     error = _raised_by("polars.exceptions", OSError("invalid peer certificate: UnknownIssuer"))
     _, explanation = leaving(trusted_context(bad["sound"].cafile, export=True), raising(error))
     assert explanation.cause == "not-covered"
-    assert (
-        explanation.next == "enter the block before polars first connects in this process: it reads SSL_CERT_FILE once"
-    )
+    assert explanation.next.startswith("enter the block before polars first connects in this process")
 
 
 def test_a_native_client_that_follows_an_exporting_block_is_not_said_not_to(bad):

@@ -34,7 +34,7 @@ LINES = {
 
 def row(shown, explanation):
     """One row of the README's table."""
-    return f"| `{shown}` | {explanation.likely} | {explanation.next} |"
+    return f"| `{shown}` | `{explanation.cause}` | {explanation.likely} | {explanation.next} |"
 
 
 def readme_rows():

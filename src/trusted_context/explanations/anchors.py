@@ -1,4 +1,4 @@
-"""The CAs of a trust, of the system's store and of certifi, by their names: read when a failure is explained only."""
+"""The CAs of a trust, of the system's store and of certifi, by their names. They are read only to explain a failure."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _has(certificates: tuple[bytes, ...], trust: Trust | None, top: Certificate)
 def _quietly(find: Callable[[], Source | None]) -> Source | None:
     try:
         return find()
-    except (OSError, ValueError, ImportError):  # it is not to be had here, which is not what is being explained
+    except (OSError, ValueError, ImportError):  # this store is broken, which is not the failure to be explained
         return None
 
 

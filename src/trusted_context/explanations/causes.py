@@ -54,7 +54,7 @@ def _untrusted_unseen(failure: Failure) -> Cause:
         likely += "; or the server forgot to send an intermediate certificate"
     return Cause(
         name,
-        f"{failure.server}: its certificate is signed by nobody whom {failure.truster} trusts",
+        f"{failure.server}: no CA that {failure.truster} trusts has signed its certificate",
         likely,
         f"trusted-context check HOST tells which; {ask}",
     )

@@ -54,7 +54,7 @@ def _not_tls(server: str) -> Cause:
         return Cause(
             "proxy-not-tls",
             f"{server}: what answered does not speak TLS, and {variable} names the proxy with https://",
-            f"a proxy that is spoken to in plain HTTP, as most are, though {variable} begins with https://",
+            f"a proxy that takes plain HTTP, as most do, though {variable} begins with https://",
             f"write http:// in {variable}: export {variable}=http://... (the traffic in its tunnel stays encrypted)",
         )
     return Cause(
@@ -89,7 +89,7 @@ def _old_renegotiation(server: str) -> Cause:
 def _client_certificate(server: str) -> Cause:
     return Cause(
         "client-certificate",
-        f"{server}: it asks for a client certificate, and refused what it was given or that none was",
+        f"{server}: it asks for a client certificate, and got none, or one that it refuses",
         "a server for members of an organisation only",
         "ask its operator for a client certificate, and give it to your client: requests.get(url, cert=(...))",
     )
@@ -107,7 +107,7 @@ def _no_agreement(server: str) -> Cause:
 def _unknown_name(server: str) -> Cause:
     return Cause(
         "unknown-name",
-        f"{server}: what answers there knows no server of that name",
+        f"{server}: what answers there does not know that name",
         "a mistake in the name, or a wrong DNS entry",
         "check the name in the URL: no CA file cures this",
     )
@@ -172,7 +172,7 @@ def _refused_downgrade(server: str) -> Cause:
     return Cause(
         "refused-downgrade",
         f"{server}: the download failed over https, and the block refused to repeat it over plain http",
-        "the library answers any failure by asking again without encryption, for anybody to change what comes",
+        "the library asks again without encryption after a failure: anybody in between could then change the download",
         "cure the first failure (it is the cause of this error), or fetch the http URL outside the block",
     )
 

@@ -102,10 +102,10 @@ class Failure:
         return printable(redact(words))
 
     @property
-    def at_any_cost(self) -> str:
-        """The last resort, for this host alone."""
+    def last_resort(self) -> str:
+        """What to do as a last resort, for this host alone."""
         host = f'"{self.server}"' if self.host else "that host's name"
-        return f"last resort, where nothing depends on what is sent: trusted_context(insecure={{{host}}})"
+        return f"as a last resort, if it does not matter who answers: trusted_context(insecure={{{host}}})"
 
 
 _LONGEST_WORDS = 400
@@ -155,4 +155,4 @@ def day(seconds: float | None) -> str:
     try:
         return time.strftime("%Y-%m-%d", time.gmtime(seconds))
     except (ValueError, OverflowError, OSError):  # years that this system's C library cannot count to
-        return "a day beyond reckoning"
+        return "an unknown day"

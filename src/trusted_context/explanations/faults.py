@@ -46,7 +46,7 @@ def expired(failure: Failure) -> Cause:
             "expired-intermediate",
             what,
             "whoever runs the server renewed its own certificate and not the CA's that it sends along",
-            "tell whoever runs the server to send the renewed chain; if the renewed CA certificate is to be had, "
+            "tell whoever runs the server to send the renewed chain; if you can get the renewed CA certificate, "
             'trusted_context("renewed-ca.crt", system=True)',
         )
     return Cause(
@@ -54,7 +54,7 @@ def expired(failure: Failure) -> Cause:
         what,
         "whoever runs the server forgot to renew it; or this machine's clock is wrong",
         "check the date; tell whoever runs the server, or look for another mirror: no CA file cures this; "
-        + failure.at_any_cost,
+        + failure.last_resort,
     )
 
 
@@ -81,7 +81,7 @@ def wrong_host(failure: Failure) -> Cause:
             "urllib3 and browsers no longer read (RFC 9525)",
             "an old or home-made certificate without subjectAltName",
             "tell whoever runs the server to issue one with subjectAltName: no CA file cures this; "
-            + failure.at_any_cost,
+            + failure.last_resort,
         )
     named = f"valid for {_listed(leaf.names)}, not for this host" if leaf else "not valid for this name"
     return Cause(
@@ -101,7 +101,7 @@ def wrong_address(failure: Failure) -> Cause:
     return Cause(
         "wrong-address",
         f"{failure.server}: its certificate {named} for this IP address",
-        "the server was asked for by its address, and its certificate holds names",
+        "the URL has the server's IP address, and the certificate is for names only",
         "use the server's name in the URL instead of its address",
     )
 
@@ -119,8 +119,8 @@ def not_a_ca(failure: Failure) -> Cause:
     issuer = f'"{failure.leaf.issuer}"' if failure.leaf else "a certificate"
     return Cause(
         "issuer-not-a-ca",
-        f"{failure.server}: its certificate is signed with that of {issuer}, which is not a CA's and may sign nothing",
-        "a home-made CA without the mark of one (basicConstraints CA:TRUE); else an attempt to pass for the server",
+        f"{failure.server}: its certificate is signed by {issuer}, which is not a CA and may not sign certificates",
+        "a home-made CA whose certificate lacks basicConstraints CA:TRUE; or an attempt to pass for the server",
         "make the CA's certificate again with basicConstraints CA:TRUE, or ask IT for one: no CA file cures this",
     )
 
@@ -129,9 +129,10 @@ def wrong_purpose(failure: Failure) -> Cause:
     """A certificate issued for something other than a server (26)."""
     return Cause(
         "wrong-purpose",
-        f"{failure.server}: its certificate, or a CA's above it, was issued for another purpose than a server's",
+        f"{failure.server}: its certificate, or that of a CA above it, was not issued for TLS servers",
         "a client's or a mail user's certificate was installed on the server (extendedKeyUsage without serverAuth)",
-        "tell whoever runs the server to install one for TLS servers: no CA file cures this; " + failure.at_any_cost,
+        "tell whoever runs the server to install a certificate for TLS servers: no CA file cures this; "
+        + failure.last_resort,
     )
 
 
@@ -146,7 +147,7 @@ def weak(failure: Failure) -> Cause:
         "weak-key",
         f"{failure.server}: {weak[failure.code or 66]} too weak for this OpenSSL",
         "an old certificate or device: RSA needs 2048 bits, and signatures SHA-256",
-        "tell whoever runs the server to renew it with RSA 2048 or more: no CA file cures this; " + failure.at_any_cost,
+        "tell whoever runs the server to renew it with RSA 2048 or more: no CA file cures this; " + failure.last_resort,
     )
 
 
@@ -163,8 +164,8 @@ def strict(failure: Failure) -> Cause:
     return Cause(
         "strict",
         f"{failure.server}: a certificate fails the strict checks: {words}",
-        "a corporate or home-made CA that strict verification (VERIFY_X509_STRICT, the default of Python 3.13's "
-        "create_default_context()) refuses, and browsers and curl accept",
+        "a corporate or home-made CA that browsers and curl accept, and strict verification (VERIFY_X509_STRICT, the "
+        "default of Python 3.13's create_default_context()) does not",
         f"{cure}; or ask IT for a CA certificate that follows RFC 5280",
     )
 
@@ -177,7 +178,7 @@ def anchor_is_intermediate(failure: Failure) -> Cause:
         "anchor-is-intermediate",
         f"{failure.server}: the chain ends at a trusted intermediate CA{named}, whose own issuer is not trusted",
         "the CA file holds an intermediate CA and not the root; a context made without VERIFY_X509_PARTIAL_CHAIN "
-        "takes only a root for the end",
+        "accepts a root alone as the end of a chain",
         'trusted_context("that-file.crt") accepts it; or ask IT for the root',
     )
 

@@ -1,4 +1,4 @@
-"""Products that inspect TLS, known by the names they give to the CAs they sign with."""
+"""Products that inspect TLS, known by the names of their CAs."""
 
 from __future__ import annotations
 

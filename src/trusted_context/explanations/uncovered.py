@@ -1,4 +1,4 @@
-"""Failures of clients that the block around them does not reach: it is not the block's trust that they failed by."""
+"""Failures of clients that do not follow the block around them: what they failed by is not what the block trusts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _around(resolved: Resolved) -> Around:
 
 
 def keep(errors: list[BaseException], left: Resolved) -> None:
-    """Keep with each of *errors* which block it left first, and those around that: they may have ended by and by."""
+    """Keep with each of *errors* the block that it left first and those around it, for when it is explained."""
     blocks = (_around(left), *_live())
     for error in errors:
         vars(error).setdefault(_ATTRIBUTE, blocks)
@@ -205,6 +205,9 @@ def _next_for_native(who: str, native: _Native, block: Around) -> str:
     if block.insecure:
         return f"{who} follows no insecure block: give its CA as cafile=, and trusted_context(..., export=True)"
     if block.exports:
-        return f"enter the block before {who} first connects in this process: it reads {native.variable} once"
+        return (
+            f"enter the block before {who} first connects in this process, since it reads {native.variable} once; if "
+            "that was done, trusted-context check HOST tells which CA is missing"
+        )
     when = f", entered before {who} first connects, since it reads that once" if native.once else ""
     return f"trusted_context(..., export=True){when}: it names the CAs to {who} in {native.variable}"

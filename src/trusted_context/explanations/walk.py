@@ -1,4 +1,4 @@
-"""The exceptions that an exception carries, and whether one of them is a failure to connect that can be explained."""
+"""The exceptions within an exception, and whether one of them is a failure to connect that can be explained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_TEXTS = 8
 # Recursive programs have tracebacks of thousands of frames.
 _LONGEST_TRACEBACK, _MOST_FRAMES = 10_000, 200
 
-# Whose errors wrap a failure to connect. A bare one may be a database's, or a queue's.
+# The HTTP clients. Their errors wrap a failure to connect; without one of them it may be a database's, or a queue's.
 _CLIENTS = frozenset(
     {"aiohttp", "botocore", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib", "urllib3"}
 )
@@ -96,7 +96,7 @@ def host_of_handshake(error: BaseException) -> str | None:
         if name == "ssl":
             host = frame.f_locals.get("server_hostname")
         elif name == "asyncio.sslproto":
-            host = vars(frame.f_locals.get("self")).get("_server_hostname") if "self" in frame.f_locals else None
+            host = getattr(frame.f_locals.get("self"), "_server_hostname", None)
         else:
             continue
         if isinstance(host, str):
