@@ -47,49 +47,56 @@ def test_only_a_bool_or_hosts_make_a_block_insecure(insecure):
 
 @pytest.mark.parametrize("hosts", [["a", 1], [b"a"], {None}, ("a", ["b"]), [True], range(2)], ids=shown)
 def test_hosts_are_text(hosts):
-    """A host that is no text is a TypeError that names it."""
+    """A host that is no text is a TypeError that names its type, and not what may be a secret."""
     with pytest.raises(TypeError, match="one of the hosts is ") as caught:
         trusted_context(insecure=hosts)
-    assert any(repr(host) in str(caught.value) for host in hosts)
+    named = str(caught.value).rpartition(" is ")[2]
+    assert named in [repr(host) if host is None or isinstance(host, bool) else type(host).__name__ for host in hosts]
 
 
 @pytest.mark.parametrize(
-    "host",
+    ("host", "shown"),
     [
-        "https://corp.test",
-        "corp.test/path",
-        "corp.test/user@",
-        "*",
-        "*.corp.test",
-        "",
-        " ",
-        ".",
-        "..",
-        "corp.test ",
-        "corp\x00.test",
-        "corp.test:",
-        "corp.test:0",
-        "corp.test:70000",
-        "corp.test:65536",
-        "corp.test:-1",
-        "corp.test:https",
-        "corp.test:4٤3",
-        "corp.test:443:443",
-        ":443",
-        "[]",
-        "[]:443",
-        "[::1",
-        "[::1]:",
-        "[::1]443",
-        "1.1.1.1,2.2.2.2",
+        ("https://corp.test", "'https://corp.test'"),
+        ("corp.test/path", "'corp.test/***'"),
+        ("corp.test/user@", "<15 characters>"),
+        ("*", "'*'"),
+        ("*.corp.test", "'*.corp.test'"),
+        ("", "''"),
+        (" ", "' '"),
+        (".", "'.'"),
+        ("..", "'..'"),
+        ("corp.test ", "'corp.test '"),
+        ("corp\x00.test", "<10 characters>"),
+        ("corp.test:", "'corp.test:'"),
+        ("corp.test:0", "'corp.test:0'"),
+        ("corp.test:70000", "'corp.test:70000'"),
+        ("corp.test:65536", "'corp.test:65536'"),
+        ("corp.test:-1", "<12 characters>"),
+        ("corp.test:https", "<15 characters>"),
+        ("corp.test:4\u06643", "<13 characters>"),
+        ("corp.test:443:443", "<17 characters>"),
+        (":443", "<4 characters>"),
+        ("[]", "'[]'"),
+        ("[]:443", "<6 characters>"),
+        ("[::1", "'[::1'"),
+        ("[::1]:", "'[::1]:'"),
+        ("[::1]443", "<8 characters>"),
+        ("[::1]:x", "<7 characters>"),
+        ("::1%", "<4 characters>"),
+        ("1.1.1.1,2.2.2.2", "<15 characters>"),
+        ("a" * 64, "<64 characters>"),
+        ("a." * 130, "<260 characters>"),
     ],
     ids=ascii,
 )
-def test_what_is_no_host_is_refused(host):
-    """A URL, a pattern, nothing, a list in one text or an impossible port is a ValueError that names it."""
+def test_what_is_no_host_is_refused(host, shown):
+    """A URL, a pattern, nothing, a list in one text or an impossible port is a ValueError; it is named where it can
+    hold no password, else by its length.
+    """
     with pytest.raises(ValueError) as caught:
         trusted_context(insecure={"corp.test", host})
-    assert repr(host) in str(caught.value)
+    assert str(caught.value).startswith(f"{shown} ")
 
 
 def test_a_name_that_is_two_hosts_is_refused():

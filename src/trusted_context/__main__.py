@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from .command import check_command, run_command, suggestions, terminal
-from .core.redaction import redact
+from .core.redaction import show_argument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +44,22 @@ def main() -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose errors suggest the right word, and repeat no password of a mistyped ``--proxy``."""
+    """One whose errors suggest the right word, and repeat of what was typed only what may be shown."""
 
     def error(self, message: str) -> NoReturn:
+        message = _without_secrets(message)
         parsers = [self, *_made_for_commands(self).values()]
-        super().error(redact(message + suggestions.for_error(message, parsers, _COMMANDS)))
+        super().error(message + suggestions.for_error(message, parsers, _COMMANDS))
+
+
+def _without_secrets(message: str) -> str:
+    """Argparse's *message*, in which a password may stand in any place where something was mistyped."""
+    given = {text for typed in sys.argv[1:] for text in (typed, typed.partition("=")[2]) if text}
+    for text in sorted(given, key=len, reverse=True):
+        shown = show_argument(text)
+        if shown != text:
+            message = message.replace(text, shown).replace(repr(text)[1:-1], shown)
+    return message
 
 
 def _made_for_commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

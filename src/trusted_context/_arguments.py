@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 
 from .core.hosts import parse_host
-from .core.redaction import redact
+from .core.redaction import quote_url, show_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_cafile(cafile: object) -> tuple[Material, ...] | None:
         raise TypeError("cafile takes an open file's path, or its content as cafile=file.read(), not the file itself")
     if isinstance(cafile, Iterable) and not isinstance(cafile, Mapping):
         return tuple(map(_check_piece, cafile))
-    raise TypeError(f"cafile takes {_CAFILE_FORMS}, not {_name(cafile)}")
+    raise TypeError(f"cafile takes {_CAFILE_FORMS}, not {show_kind(cafile)}")
 
 
 def _check_piece(piece: object) -> Material:
@@ -42,7 +42,7 @@ def _check_piece(piece: object) -> Material:
     if isinstance(piece, os.PathLike):
         # Kept as what it is: as text, a name with a line break would pass for PEM.
         return piece if isinstance(os.fspath(piece), str) else os.fsdecode(piece)
-    raise TypeError(f"cafile takes {_CAFILE_FORMS}; one of them is {_name(piece)}")
+    raise TypeError(f"cafile takes {_CAFILE_FORMS}; one of them is {show_kind(piece)}")
 
 
 def check_insecure(insecure: object) -> Insecure:
@@ -55,12 +55,12 @@ def check_insecure(insecure: object) -> Insecure:
     if isinstance(insecure, bool):
         return insecure
     if isinstance(insecure, str):
-        raise TypeError(f"insecure takes {_INSECURE_FORMS}: write insecure={{{redact(insecure)!r}}} for that host")
+        raise TypeError(f"insecure takes {_INSECURE_FORMS}: write insecure={{{_example(insecure)}}} for that host")
     if isinstance(insecure, (bytes, Mapping)) or not isinstance(insecure, Collection):
-        raise TypeError(f"insecure takes {_INSECURE_FORMS}, not {insecure!r}")
+        raise TypeError(f"insecure takes {_INSECURE_FORMS}, not {show_kind(insecure)}")
     for host in insecure:
         if not isinstance(host, str):
-            raise TypeError(f"insecure takes {_INSECURE_FORMS}; one of the hosts is {host!r}")
+            raise TypeError(f"insecure takes {_INSECURE_FORMS}; one of the hosts is {show_kind(host)}")
     return frozenset(map(parse_host, insecure)) or False
 
 
@@ -71,7 +71,7 @@ def check_bool(name: str, value: object) -> bool:
         TypeError: it is not.
     """
     if not isinstance(value, bool):
-        raise TypeError(f"{name} takes True or False, not {value!r}")
+        raise TypeError(f"{name} takes True or False, not {show_kind(value)}")
     return value
 
 
@@ -90,5 +90,6 @@ def check_together(cafile: object, system: bool | None, insecure: Insecure, stri
         )
 
 
-def _name(value: object) -> str:
-    return f"{value!r} ({type(value).__name__})" if isinstance(value, (bool, int, float)) else type(value).__name__
+def _example(host: str) -> str:
+    shown = quote_url(host)
+    return shown if shown == repr(host) else '"host"'

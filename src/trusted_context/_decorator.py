@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 
+from .core.redaction import show_kind
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -24,7 +26,8 @@ def decorate(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., An
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(decorate(enclose, function.__func__))
     if isinstance(function, type) or not callable(function):
-        raise TypeError(f"trusted_context decorates functions, not {function!r}: decorate the methods that download")
+        shown = f"the class {function.__name__}" if inspect.isclass(function) else show_kind(function)
+        raise TypeError(f"trusted_context decorates functions, not {shown}: decorate the methods that download")
     for is_kind, wrap in _KINDS:
         if is_kind(function) or is_kind(getattr(function, "__call__", None)):  # noqa: B004  # to look at it
             return functools.wraps(function)(wrap(enclose, function))

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 
+from ..core.hosts import authority
 from ..core.trust import count_in
 from .findings import Advice
-from .target import authority
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

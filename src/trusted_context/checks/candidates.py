@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..core.redaction import show_path
 from ..core.trust import Trust
 from ..sources import bundles, environment, resolution
 from ..sources.bundles import Bundle
@@ -67,7 +68,7 @@ def of_found(found: Found) -> Candidate:
     """What the search found, as a kind of trust."""
     bundle = Bundle(dict.fromkeys(found.certificates, found.title))
     source = Source(found.title, bundle, file=os.path.abspath(found.path))
-    arguments, options = f"cafile={_as_argument([found.path])}", _as_options([found.path])
+    arguments, options = _as_arguments([found.path])
     candidate = Candidate("found", found.title, arguments, options, source=source)
     candidate.export = found.export
     return candidate
@@ -99,13 +100,10 @@ def _from_material(material: tuple[Material, ...]) -> Candidate:
     resolved = resolution.resolve(material, system=None, insecure=False, strict=False)
     source = resolved._source
     assert source
-    options = None
     if any(isinstance(piece, bytes) or _is_content(piece) for piece in material):
-        # What a program holds in a variable has a name there.
-        arguments = "cafile=cafile"
+        arguments, options = _UNNAMED
     else:
-        files = [str(os.fspath(piece)) for piece in material]
-        arguments, options = f"cafile={_as_argument(files)}", _as_options(files)
+        arguments, options = _as_arguments([str(os.fspath(piece)) for piece in material])
     candidate = Candidate("cafile", source.description, arguments, options, source=source)
     candidate.remarks = tuple(resolved.problems())
     return candidate
@@ -122,12 +120,12 @@ def _from_environment() -> Iterator[Candidate]:
         if not values:
             continue
         problem, source = surroundings.environment_store(names)
-        files = [] if first else list(_paths(values))
+        arguments, options = ("", ()) if first else _as_arguments(list(_paths(values)))
         yield Candidate(
             "environment",
-            " and ".join(f"{name}={surroundings.redact_bundle(value)}" for name, value in values.items()),
-            "" if first else f"cafile={_as_argument(files)}",
-            _as_options(files),
+            " and ".join(f"{name}={show_path(value)}" for name, value in values.items()),
+            arguments,
+            options,
             source=source,
             problem=problem,
         )
@@ -143,8 +141,15 @@ def _paths(values: dict[str, str]) -> Iterator[str]:
             yield value
 
 
-def _as_argument(paths: list[str]) -> str:
-    return repr(paths[0] if len(paths) == 1 else paths)
+# What a program holds in a variable, or may not be shown, has a name there.
+_UNNAMED = ("cafile=cafile", None)
+
+
+def _as_arguments(paths: list[str]) -> tuple[str, tuple[str, ...] | None]:
+    """How these files are named to ``trusted_context(...)`` and to ``trusted-context run``."""
+    if any(show_path(path) != path for path in paths):
+        return _UNNAMED
+    return f"cafile={(paths[0] if len(paths) == 1 else paths)!r}", _as_options(paths)
 
 
 def _as_options(paths: list[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._arguments import check_cafile
+from ..core.hosts import authority
 from ..explanations.failure import day
 from ..explanations.products import product_of
 from ..sources import resolution
@@ -11,7 +12,7 @@ from .deadline import Deadline
 from .findings import Explanation, Findings, Presented, Step, Tls
 from .probe import Probe, Stopped
 from .report import Report
-from .target import authority, check_timeout, parse_target
+from .target import check_timeout, parse_target
 from .verdicts import Trials
 
 TYPE_CHECKING = False

@@ -6,12 +6,12 @@ import re
 import ssl
 
 from ..core.certificate import printable
+from ..core.hosts import authority
 from ..explanations import causes, connecting, table
 from ..explanations.failure import Cause, Failure, linked
 from . import names
 from .findings import Wanted
 from .plain import PlainAnswerError
-from .target import authority
 from .tunnel import PlainProxyError, TunnelError, explain_refusal
 
 TYPE_CHECKING = False

@@ -10,10 +10,10 @@ import socket
 import ssl
 
 from ..core import handshake
+from ..core.hosts import authority
 from ..core.trust import _Context, _TrueSSLContext
 from .deadline import within
 from .plain import PlainAnswerError
-from .target import authority
 from .tunnel import PlainProxyError, TunnelError, open_tunnel
 
 TYPE_CHECKING = False

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import urllib.request
 
-from ..core.redaction import redact_proxy
+from ..core.hosts import authority
+from ..core.redaction import show_exceptions, show_url
 from .deadline import within
 from .findings import Proxies
-from .target import authority, parse_proxy
+from .target import parse_proxy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def find(host: str, port: int, deadline: Deadline) -> tuple[Proxies, Proxy | Non
         excepted = within(deadline, urllib.request.proxy_bypass, authority(host, port))
     except TimeoutError:
         return Proxies(told={}, problem="the operating system did not say in time which proxy is in force"), None
-    told = {kind: redact_proxy(value) for kind, value in named.items() if kind in _KINDS}
+    told = {kind: _show(kind, value) for kind, value in named.items() if kind in _KINDS}
     remarks = list(_disagreements())
     text = named.get("https") or named.get("all")
     if not text:
@@ -50,6 +51,10 @@ def find(host: str, port: int, deadline: Deadline) -> tuple[Proxies, Proxy | Non
     return Proxies(told=told, used=str(proxy), remarks=tuple(remarks)), proxy
 
 
+def _show(kind: str, value: str) -> str:
+    return show_exceptions(value) if kind == "no" else show_url(value)
+
+
 def _disagreements() -> Iterator[str]:
     """What to say where both spellings of a variable are set, and differ."""
     if os.name == "nt":  # where a variable has one value, however it is spelt
@@ -60,8 +65,8 @@ def _disagreements() -> Iterator[str]:
         if mine is None or not other or mine == other:
             continue
         # urllib.request.getproxies_environment(): an empty lower-case one takes the other's effect away.
-        force = f"{lower}={redact_proxy(mine)} is in force" if mine else f"the empty {lower} is in force, so none is"
+        force = f"{lower}={_show(kind, mine)} is in force" if mine else f"the empty {lower} is in force, so none is"
         yield (
             f"{lower} and {upper} disagree: in Python {force}; programs in other languages may go by "
-            f"{upper}={redact_proxy(other)}: set both to the same, or unset one"
+            f"{upper}={_show(kind, other)}: set both to the same, or unset one"
         )

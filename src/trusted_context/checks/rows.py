@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..core.hosts import authority
 from .document import clean
-from .target import authority
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

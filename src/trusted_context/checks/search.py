@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 
+from ..core.redaction import show_path
 from ..sources import bundles
 from ..sources.error import BundleError
 from . import key_stores, names, paths, surroundings
@@ -94,11 +95,11 @@ class Search:
 
     def _in_named_files(self) -> None:
         for name, path in surroundings.named_by_variables():
-            self._in_path(f"{name}={surroundings.redact_bundle(path)}", path)
+            self._in_path(f"{name}={show_path(path)}", path)
         for entry in self._named:
             title = f"{entry.program}'s {entry.name} in {entry.file}"
             if entry.path:
-                self._in_path(f"{title}: {surroundings.redact_bundle(entry.path)}", entry.path)
+                self._in_path(f"{title}: {show_path(entry.path)}", entry.path)
             elif entry.content:
                 self._in_content(title, entry.content, entry.command)
 
@@ -195,5 +196,5 @@ def _as_setting(entry: Named) -> Setting:
             finding="holds a certificate itself",
         )
     usable, finding = surroundings.read(entry.name, entry.path)
-    value = surroundings.redact_bundle(entry.path)
+    value = show_path(entry.path)
     return Setting(name=f"{entry.program} {entry.name}", file=entry.file, value=value, usable=usable, finding=finding)

@@ -10,7 +10,7 @@ import re
 import sys
 import tomllib
 
-from ..core.redaction import redact
+from ..core.redaction import show_setting
 from . import paths
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ class Named:
     def __init__(self, program: str, file: str, name: str, value: str) -> None:
         self.program = program
         self.file = file
-        self.name = redact(name)  # git's may be for one URL, with a token in it
+        self.name = show_setting(name)  # git's may be for one URL, with a token in it
         held = _PEM in value
         self.path = None if held else _expand(value, file)
         self.content = value.replace("\\n", "\n").encode() if held else None

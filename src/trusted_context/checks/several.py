@@ -6,12 +6,14 @@ import json
 import textwrap
 import threading
 
+from ..core.hosts import authority
+from ..core.redaction import show_url
 from . import advice
 from .check import examine as examine_one
 from .document import FORMAT
 from .report import last_lines
 from .rows import title
-from .target import authority, check_timeout, parse_target
+from .target import check_timeout, parse_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def examine(
     for thread in threads:
         thread.start()
     for thread in threads:
-        tell(f"checking {thread.url}")
+        tell(f"checking {show_url(thread.url)}")
         while thread.is_alive():
             thread.join(0.2)  # so that Ctrl-C is heeded meanwhile on every system
     return [thread.result() for thread in threads]
@@ -61,7 +63,7 @@ class _Thread(threading.Thread):
     """One check; a daemon, so that Ctrl-C ends the program at once."""
 
     def __init__(self, url: str, cafile: list[str] | None, timeout: float) -> None:
-        super().__init__(name=f"trusted_context check {url}", daemon=True)
+        super().__init__(name="trusted_context check", daemon=True)
         self.url = url
         self._cafile = cafile
         self._timeout = timeout

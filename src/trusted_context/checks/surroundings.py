@@ -9,7 +9,7 @@ import ssl
 import stat
 import time
 
-from ..core.redaction import redact, redact_proxy
+from ..core.redaction import show_path
 from ..sources import environment, stores
 from ..sources.error import BundleError
 from . import native_store
@@ -64,7 +64,7 @@ def variables() -> tuple[Setting, ...]:
     for name in dict.fromkeys((*environment.VARIABLES, *_set_beside())):
         value = environment.value(name)
         usable, finding = read(name, value) if value else (None, "not set")
-        shown = redact_bundle(value) if value else None
+        shown = show_path(value) if value else None
         decides = name in deciding and value is not None
         found.append(Setting(name=name, value=shown, usable=usable, finding=finding, decides=decides))
     return tuple(found)
@@ -85,11 +85,6 @@ def named_by_variables() -> Iterator[tuple[str, str]]:
         value = environment.value(name)
         for path in filter(None, (value or "").split(os.pathsep) if name == environment.SSL_CERT_DIR else [value]):
             yield name, path
-
-
-def redact_bundle(value: str) -> str:
-    """The value of a variable that names a bundle, or words that begin with it, without user and password."""
-    return redact_proxy(value) if "://" in value else redact(value)
 
 
 def certifi_store() -> tuple[Certifi, Source | None]:
@@ -156,7 +151,7 @@ def _is_special(path: str) -> bool:
 
 
 def _words(error: OSError | BundleError) -> str:
-    said = error.strerror or str(error) if isinstance(error, OSError) else redact_bundle(str(error))
+    said = (isinstance(error, OSError) and error.strerror) or str(error)
     return said.partition(" (named by the environment variable")[0]  # which stands beside it here
 
 

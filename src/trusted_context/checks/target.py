@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
-import math
 import re
 
-from ..core.certificate import printable
-from ..core.hosts import parse_host
-from ..core.redaction import redact, redact_proxy
+from ..core.hosts import PERCENT_ENCODE, NotEncodedError, authority, parse_url, scheme_of
+from ..core.redaction import quote_url, show_kind, show_url
 
 # A day: more is a mistake, and far more overflows what the operating system counts in.
-_LONGEST_TIMEOUT = 86400.0
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_LONGEST_TIMEOUT = 86400
+_WITH_TLS = frozenset({"https", "wss"})
+_WITHOUT_TLS = frozenset({"ftp", "http", "ws"})
+_ONE_SLASH = re.compile(r"(https?|wss?):/(?!/)", re.IGNORECASE)
+_MARKS = frozenset({'""', "''", "``", "<>", "\u2018\u2019", "\u201c\u201d"})
+_MOST_MARKS = 3
 # A browser takes a backslash for a slash and others do not, so that they disagree on which host is meant.
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+# The schemes of proxies, and the ports that are meant where none is named.
+_PROXY_PORTS = {"http": 80, "https": 443} | dict.fromkeys(("socks", "socks4", "socks4a", "socks5", "socks5h"), 1080)
 
 
 class Proxy:
@@ -37,30 +41,42 @@ class Proxy:
         return f"{self.scheme}://{authority(self.host, self.port)}"
 
 
-def authority(host: str, port: int) -> str:
-    """Host and port as a URL has them (RFC 3986, 3.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def parse_target(url: object) -> tuple[str, int]:
     """The host and port of ``"https://host[:port]/..."``, ``"host"`` or ``"host:port"``.
+
+    Also of the forms in which people copy them: in quotation marks or angle brackets (RFC 3986, appendix C), with one
+    slash after the scheme, or as ``wss://``, which is TLS on the same port (RFC 6455, 3).
 
     Raises:
         TypeError: it is no text.
         ValueError: it names no HTTPS server.
     """
     if not isinstance(url, str):
-        raise TypeError(f"url takes text such as 'https://host/', not {type(url).__name__}")
-    text = url.strip()
-    match = _SCHEME.match(text)
-    scheme = match[1].lower() if match else "https"
-    if scheme != "https":
+        raise TypeError(f"url takes text such as 'https://host/', not {show_kind(url)}")
+    text = _ONE_SLASH.sub(r"\1://", _unwrap(url), count=1)
+    scheme = scheme_of(text) or "https"
+    if scheme in _WITHOUT_TLS:
         raise ValueError(
-            f"{_shown(url)} is not fetched over TLS, so there is nothing to check: give the https:// address"
+            f"{quote_url(text)} is not fetched over TLS, so there is nothing to check: give the https:// address"
         )
-    host, port = parse_host(_authority_of(text[match.end() :] if match else text, url))
-    _check_length(host, url)
-    return host, 443 if port is None else port
+    if scheme not in _WITH_TLS:
+        raise ValueError(
+            f"{quote_url(text)} is no https:// address, and no other can be checked: give one, or host:port"
+        )
+    found = parse_url(text)
+    if _UNUSABLE.search(found.userinfo):
+        raise ValueError(f"{quote_url(text)} names no host: give it as https://host/, host, or host:port")
+    return found.host, 443 if found.port is None else found.port
+
+
+def _unwrap(text: str) -> str:
+    """*text* without blanks and marks around it."""
+    text = text.strip()
+    for _ in range(_MOST_MARKS):
+        if text[:1] + text[-1:] not in _MARKS:
+            break
+        text = text[1:-1].strip()
+    return text
 
 
 def parse_proxy(text: str) -> Proxy:
@@ -69,21 +85,19 @@ def parse_proxy(text: str) -> Proxy:
     Raises:
         ValueError: it is none; the message repeats no credentials.
     """
-    match = _SCHEME.match(text)
-    scheme = match[1].lower() if match else "http"
-    rest = text[match.end() :] if match else text
-    before_path = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    userinfo, _, place = before_path.rpartition("@")
-    if "@" in rest and "@" not in before_path:
-        raise ValueError(
-            f"{redact_proxy(text)}: the user or password has a character that a URL cannot carry as it is: "
-            "percent-encode it (/ as %2F, ? as %3F, # as %23)"
-        )
     try:
-        host, port = parse_host(place)
+        url = parse_url(text)
+    except NotEncodedError:
+        raise
     except ValueError:
-        raise ValueError(f"{redact_proxy(text)} is no proxy's address: write http://host:port") from None
-    return Proxy(scheme, host, port or {"https": 443, "http": 80}.get(scheme, 1080), _authorization(userinfo))
+        raise ValueError(f"{show_url(text)} is no proxy's address: write http://host:port") from None
+    if "@" in url.rest:
+        raise NotEncodedError(f"{show_url(text)}: {PERCENT_ENCODE}")
+    scheme = url.scheme or "http"
+    if scheme not in _PROXY_PORTS:
+        known = ", ".join(f"{name}://" for name in _PROXY_PORTS)
+        raise ValueError(f"{show_url(text)} is no proxy's address: it begins with none of {known}")
+    return Proxy(scheme, url.host, url.port or _PROXY_PORTS[scheme], _authorization(url.userinfo))
 
 
 def check_timeout(timeout: object) -> float:
@@ -94,24 +108,10 @@ def check_timeout(timeout: object) -> float:
         ValueError: it is not above 0, or more than a day.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout takes a number of seconds, not {type(timeout).__name__}")
-    if math.isnan(timeout) or not 0 < timeout <= _LONGEST_TIMEOUT:
-        raise ValueError(f"timeout={timeout!r} is no time to wait: give seconds, more than 0 and at most 86400")
+        raise TypeError(f"timeout takes a number of seconds, not {show_kind(timeout)}")
+    if not 0 < timeout <= _LONGEST_TIMEOUT:  # nor is it where it is no number (NaN)
+        raise ValueError(f"timeout is no time to wait: give seconds, more than 0 and at most {_LONGEST_TIMEOUT}")
     return float(timeout)
-
-
-def _authority_of(rest: str, url: str) -> str:
-    before_path = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    place = before_path.rpartition("@")[2]
-    if not place or _UNUSABLE.search(before_path):
-        raise ValueError(f"{_shown(url)} names no host: give it as https://host/, host, or host:port")
-    return place
-
-
-def _check_length(host: str, url: str) -> None:
-    # RFC 1035, 2.3.4
-    if len(host) > 253 or any(not 0 < len(label) <= 63 for label in host.split(".") if ":" not in host):
-        raise ValueError(f"{_shown(url)} names no host: it, or one of its parts, is too long for a name")
 
 
 def _authorization(userinfo: str) -> str | None:
@@ -122,7 +122,3 @@ def _authorization(userinfo: str) -> str | None:
     user, _, password = userinfo.partition(":")
     credentials = f"{unquote(user)}:{unquote(password)}".encode(errors="surrogateescape")
     return f"Basic {base64.b64encode(credentials).decode('ascii')}"
-
-
-def _shown(url: str) -> str:
-    return repr(printable(redact(url)))

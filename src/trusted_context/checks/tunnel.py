@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..core.certificate import printable
+from ..core.redaction import show_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def open_tunnel(carrier: Carrier, authority: str, authorization: str | None) -> 
         raise TunnelError(_describe(answer), speaks_tls=answer.startswith(_TLS_RECORDS))
     status = int(found[1])
     if not 200 <= status < 300:
-        reason = printable((found[2] or b"").decode("latin-1").strip())
+        reason = show_words((found[2] or b"").decode("latin-1"))
         schemes = dict.fromkeys(scheme.decode("ascii").lower() for scheme in _CHALLENGE.findall(answer))
         raise TunnelError(f"{status} {reason}".strip(), status=status, schemes=tuple(schemes))
 
@@ -125,4 +126,4 @@ def _describe(answer: bytes) -> str:
         return "the answer is TLS, not HTTP"
     if not answer:
         return "the connection was closed without an answer"
-    return f"the answer is not HTTP: {printable(answer[:40].decode('latin-1'))}"
+    return f"the answer is not HTTP: {show_words(answer[:40].decode('latin-1'))}"

@@ -15,6 +15,7 @@ from urllib.request import Request
 
 from ..core import live
 from ..core.lock import lock
+from ..core.redaction import show_error, show_url
 from ..core.urls import normalise_authority, normalise_selector
 
 TYPE_CHECKING = False
@@ -137,10 +138,10 @@ def _refuse_repetition(rest: str) -> None:
             log = _logs.get(entry)
         failure = log.failure(rest) if log else None
         if failure is not None:
-            host = rest.removeprefix("//").partition("/")[0].rpartition("@")[2]
+            host = show_url(rest.removeprefix("//")).partition("/")[0].rpartition("@")[2]
             raise URLError(
-                f"refused to fetch from {host} over plain http what failed over https in this block ({failure}): "
-                "cure that failure, or fetch the http URL outside the block"
+                f"refused to fetch from {host} over plain http what failed over https in this block "
+                f"({show_error(failure)}): cure that failure, or fetch the http URL outside the block"
             ) from failure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ..core.redaction import show_path
 from . import terminal
 
 TYPE_CHECKING = False
@@ -130,7 +131,7 @@ def _save(certificate: Certificate | None, path: str, kind: str, who_says: str) 
     with open(path, "x", encoding="ascii") as file:
         file.write(ssl.DER_cert_to_PEM_cert(certificate.der))
     terminal.tell(
-        f'saved "{certificate.subject}" to {path}; sha256 {certificate.sha256}\n'
+        f'saved "{certificate.subject}" to {show_path(path)}; sha256 {certificate.sha256}\n'
         f"This proves nothing: whoever is in between could have sent it. Compare the sha256 with what {who_says}, by "
         "telephone or on paper, before anything is to trust it."
     )
@@ -155,7 +156,7 @@ def _width() -> int:
 
 
 def _complain(error: Exception) -> int:
-    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename is not None else ""
+    where = f"{show_path(str(error.filename))}: " if isinstance(error, OSError) and error.filename is not None else ""
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     terminal.tell(f"trusted-context check: error: {where}{what}")
     return _MISUSED

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import warnings
 
 from .._block import TrustedContext, trusted_context
-from ..core.hosts import parse_host
-from ..core.redaction import redact
+from ..core.hosts import authority, parse_url
+from ..core.redaction import show_path
 from ..explanations import notes
 from ..sources.error import BundleError
 from . import child, run, terminal
@@ -136,14 +135,14 @@ def _read(script: str) -> bytes:
     try:
         return run.read_script(script)
     except OSError as error:
-        _refuse(f"can't open file {redact(error.filename)!r}: {error.strerror}")
+        _refuse(f"can't open file {show_path(error.filename)!r}: {error.strerror}")
 
 
 def _run_child(arguments: argparse.Namespace, command: list[str]) -> int:
     if arguments.insecure:
         _refuse(
             "--insecure reaches no child process, which would verify as ever: run a script.py or -m module, or turn "
-            f"verification off by an option of {command[0]} itself"
+            f"verification off by an option of {show_path(command[0])} itself"
         )
     try:
         environment = _enter(arguments, export=False).environment()
@@ -158,7 +157,7 @@ def _run_child(arguments: argparse.Namespace, command: list[str]) -> int:
         return child.run(command, environment)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        _say(f"{redact(command[0])}: {'command not found' if missing else error.strerror}")
+        _say(f"{show_path(command[0])}: {'command not found' if missing else error.strerror}")
         return _NOT_FOUND if missing else _NOT_EXECUTABLE
 
 
@@ -197,43 +196,38 @@ def _enter(arguments: argparse.Namespace, *, export: bool) -> TrustedContext:
     return block
 
 
-# What a URL's user information may hold unencoded (RFC 3986, 3.2.1), and the host and port after it.
-_PROXY = re.compile(
-    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?"
-    r"(?P<user>(?:[a-z0-9._~!$&'()*+,;=:-]|%[0-9a-f]{2})+@)?"
-    r"(?P<host>[^@/?#\s]+)/?",
-    re.IGNORECASE,
-)
 # Written out, because curl takes 1080 where no port is given, and Python's clients the scheme's own.
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5h": 1080}
 
 
-def _set_proxy(url: str) -> None:
+def _set_proxy(text: str) -> None:
     """Name the proxy in the variables that everything reads; ``NO_PROXY`` stays the user's.
 
-    Not in ``ALL_PROXY``, which decides nothing where the others are set. No message repeats any of *url*: where it is
+    Not in ``ALL_PROXY``, which decides nothing where the others are set. No message repeats any of *text*: where it is
     not understood, neither is which of it is the password.
     """
-    match = _PROXY.fullmatch(url)
-    if match is None and "@" in url:
+    try:
+        url = parse_url(text)
+    except ValueError:
+        url = None
+    if "@" in text and (url is None or "@" in url.rest or not url.is_encoded):
         _refuse("--proxy: percent-encode the special characters in user and password (@ as %40, / as %2F, % as %25)")
-    if match is None:
-        _refuse("--proxy takes http://host:port or http://user:password@host:port, and nothing after that")
-    scheme = (match["scheme"] or "http").lower()
+    if url is None or url.rest not in ("", "/"):
+        _refuse(
+            "--proxy takes a host and port, as http://host:port or http://user:password@host:port, and nothing after "
+            "that; a port is a number from 1 to 65535"
+        )
+    scheme = url.scheme or "http"
     if scheme not in _PROXY_PORTS:
         _refuse(f"--proxy takes a URL that begins with {', '.join(f'{known}://' for known in _PROXY_PORTS)}")
-    try:
-        host, port = parse_host(match["host"])
-    except ValueError:
-        _refuse("--proxy: that is no host and port: give it as http://host:port")
-    address = f"[{host}]" if ":" in host else host
+    user = f"{url.userinfo}@" if url.userinfo else ""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        os.environ[name] = f"{scheme}://{match['user'] or ''}{address}:{port or _PROXY_PORTS[scheme]}"
+        os.environ[name] = f"{scheme}://{user}{authority(url.host, url.port or _PROXY_PORTS[scheme])}"
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{redact(str(error.filename))}: {error.strerror}"
+        return f"{show_path(str(error.filename))}: {error.strerror}"
     return str(error)
 
 

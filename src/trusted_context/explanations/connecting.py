@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 
-from ..core.certificate import printable
+from ..core.redaction import show_words
 from . import table, walk
 from .failure import Cause
 
@@ -157,7 +157,7 @@ def _proxy_authentication(server: str) -> Cause:
 def _proxy_refused(answer: str, server: str) -> Cause:
     return Cause(
         "proxy-refused",
-        f"{server}: the proxy made no connection to it ({printable(answer)})",
+        f"{server}: the proxy made no connection to it ({show_words(answer)})",
         "the proxy does not let this server through, or cannot reach it",
         "ask IT to allow the host, or check HTTPS_PROXY and NO_PROXY: no CA file cures this",
     )

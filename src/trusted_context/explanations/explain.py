@@ -8,7 +8,7 @@ import time
 
 from ..core import handshake
 from ..core.certificate import printable
-from ..core.redaction import redact
+from ..core.redaction import show_host
 from ..sources.environment import PRECEDENCE
 from . import anchors, connecting, walk
 from .causes import of_verification
@@ -95,8 +95,8 @@ def explain(error: BaseException) -> Explanation | None:
     if found is None:
         return None
     make, failure = found
-    host = _host_of(failure, errors)
-    return Explanation(make(printable(host) if host else "the server"), host=host)
+    host = show_host(_host_of(failure, errors))
+    return Explanation(make(host or "the server"), host=host)
 
 
 def _has_code(error: ssl.SSLCertVerificationError) -> bool:
@@ -190,7 +190,7 @@ def _describe_trust(found: Presented) -> str:
 
 
 def _source_words(source: str) -> str:
-    return printable(redact(source), longest=_LONGEST_SOURCE)
+    return printable(source, longest=_LONGEST_SOURCE)
 
 
 def _describe_cas(trust: Trust) -> str:

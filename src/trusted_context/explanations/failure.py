@@ -6,8 +6,7 @@ import functools
 import re
 import time
 
-from ..core.certificate import printable
-from ..core.redaction import redact
+from ..core.redaction import show_host, show_words
 from . import anchors, table
 
 TYPE_CHECKING = False
@@ -60,7 +59,7 @@ class Failure:
         truster: str = "this block",
     ) -> None:
         self.message = message
-        self.host = host or host_in_words(message)
+        self.host = show_host(host) or show_host(host_in_words(message))
         self.chain = chain
         self.trust = trust
         self.truster = truster
@@ -70,7 +69,7 @@ class Failure:
     @property
     def server(self) -> str:
         """Whom to name at the beginning of a line."""
-        return printable(self.host) if self.host else "the server"
+        return self.host or "the server"
 
     @property
     def leaf(self) -> Certificate | None:
@@ -99,7 +98,7 @@ class Failure:
         words = said.words if said else self.message[:_LONGEST_WORDS]
         # After these words a text goes on with somebody else's.
         words = words.partition("\n")[0].partition("(_ssl.c:")[0].rstrip()
-        return printable(redact(words))
+        return show_words(words)
 
     @property
     def last_resort(self) -> str:

@@ -10,7 +10,7 @@ import re
 import stat
 import time
 
-from ..core.redaction import redact
+from ..core.redaction import looks_like_path, measure, show_path, show_url
 from .carried import Carried
 from .error import BundleError
 
@@ -109,8 +109,7 @@ def label(piece: Piece) -> str:
         return "<PEM text>"
     if isinstance(piece, str) and is_text(piece):
         return f"<{len(piece)} characters>"
-    path = os.fspath(piece)
-    return f"<{len(path)} characters>" if len(path) > _LONGEST_PATH else redact(path)
+    return show_path(os.fspath(piece))
 
 
 def is_text(piece: str) -> bool:
@@ -139,7 +138,16 @@ def _read_one(piece: Piece) -> Bundle:
         return read_path(os.fspath(piece))
     except FileNotFoundError as error:
         where = "" if os.path.isabs(error.filename) else f", looked for from {_working_directory()}"
-        raise FileNotFoundError(error.errno, f"{error.strerror} (given as cafile={where})", error.filename) from None
+        failure = shown_error(error, f" (given as cafile={where})")
+    except OSError as error:
+        failure = shown_error(error)
+    raise failure  # out here, so that it has no context, which would hold the path as it was given
+
+
+def shown_error(error: OSError, remark: str = "") -> OSError:
+    """A new error of the same type and number that names the path as far as it may be shown."""
+    filename = None if error.filename is None else show_path(os.fsdecode(error.filename))
+    return type(error)(error.errno, f"{error.strerror}{remark}", filename)
 
 
 def _working_directory() -> str:
@@ -160,7 +168,9 @@ def check_is_path(text: str) -> None:
             f"{label(text)} is no path, and may be a certificate itself: write it to a file, and name that"
         )
     if "://" in text:
-        raise BundleError(f"{redact(text)} is a URL: fetch the CA certificate from there, and give the file's path")
+        raise BundleError(f"{show_url(text)} is a URL: fetch the CA certificate from there, and give the file's path")
+    if not ("\0" in text or looks_like_path(text) or os.path.exists(os.path.expanduser(text))):
+        raise BundleError(f"{measure(text)}: no file has that name, which is not shown, since it may be a secret")
 
 
 def read_path(path: str) -> Bundle:
@@ -174,7 +184,7 @@ def read_path(path: str) -> Bundle:
         raise BundleError("cafile='' is an empty path: name a file or folder, or leave cafile out")
     if "\0" in path or any("\ud800" <= letter <= "\udbff" for letter in path):
         raise BundleError(
-            f"cafile={label(path)!r} holds a null character or the like, as no path does: give content as bytes"
+            f"cafile={label(path)} holds a null character or the like, as no path does: give content as bytes"
         )
     path = os.path.expanduser(path)
     return read_folder(path) if os.path.isdir(path) else _read_file(path)
@@ -197,11 +207,11 @@ def read_folder(folder: str) -> Bundle:
         except BundleError as error:
             skipped.append(str(error))
         except OSError as error:
-            skipped.append(f"{error.filename}: {error.strerror}")
+            skipped.append(f"{show_path(str(error.filename))}: {error.strerror}")
     if not bundles:
         known = "*.pem, *.crt, *.cer, *.cert, *.der, *.p7b, *.p7c or HASH.0"
         found = skipped[0] if skipped else f"none of the {len(names)} names in it is {known}"
-        raise BundleError(f"{folder}: this folder holds no usable certificate ({found})")
+        raise BundleError(f"{show_path(folder)}: this folder holds no usable certificate ({found})")
     return merge(bundles, skipped)
 
 
@@ -244,7 +254,8 @@ def _load(path: str) -> Bundle:
         content = file.read(_FIRST_READ)
         if len(content) == _FIRST_READ:
             content += file.read(_MAX_BYTES + 1 - _FIRST_READ)
-    return _decode(content, path, path)
+    shown = show_path(path)
+    return _decode(content, shown, path if shown == path else "FILE")
 
 
 def _decode(content: bytes, origin: str, path: str) -> Bundle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..core.redaction import show_path
 from ..core.trust import Trust, count_in
 from . import bundles, der, environment, exported_file, stores
 from .error import BundleError
@@ -174,7 +175,7 @@ def prove_key_log() -> str | None:
             Trust(insecure=True, key_log=path).prove()
         except OSError as error:
             remedy = "named by the environment variable SSLKEYLOGFILE: correct it, or unset it"
-            raise type(error)(error.errno, f"{error.strerror} ({remedy})", path) from None
+            raise type(error)(error.errno, f"{error.strerror} ({remedy})", show_path(path)) from None
     return path
 
 

@@ -8,6 +8,7 @@ import re
 import ssl
 import sys
 
+from ..core.redaction import looks_like_path, show_path
 from . import bundles, environment
 from .bundles import Bundle
 from .carried import Carried
@@ -125,7 +126,7 @@ def from_variables(names: tuple[str, ...]) -> Source | None:
     if not values:
         return None
     bundle = bundles.merge([_read_variable(name, value) for name, value in values.items()])
-    description = " and ".join(f"{name}={value}" for name, value in values.items())
+    description = " and ".join(f"{name}={show_path(value)}" for name, value in values.items())
     return Source(description, bundle, file=_only_file(tuple(values.values())))
 
 
@@ -142,10 +143,12 @@ def _read_variable(name: str, value: str) -> Bundle:
             failure = failure or error
     if found:
         return bundles.merge(found)
+    if not looks_like_path(value):  # its parts, where it is a list, would be parts of what is not to be repeated
+        failure = failure if isinstance(failure, BundleError) and len(paths) == 1 else None
     remedy = f"named by the environment variable {name}: correct it, unset it, or pass cafile="
     if isinstance(failure, OSError):
-        raise type(failure)(failure.errno, f"{failure.strerror} ({remedy})", failure.filename) from None
-    raise BundleError(f"{failure or repr(value)} ({remedy})") from None
+        raise bundles.shown_error(failure, f" ({remedy})")
+    raise BundleError(f"{failure or show_path(value)} ({remedy})")
 
 
 def _system_or_error() -> Source:
