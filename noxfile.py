@@ -19,6 +19,8 @@ _OWN = {
     "hub": ("huggingface_hub", "hf_xet"),
     "native": ("explain_native",),
 }
+# Without what needs more than packages.
+_UNATTENDED = ("--color=no", "-m", "not torchvision and not mitmproxy")
 
 
 def _versions(**pins: str) -> nox.parametrize:
@@ -89,12 +91,59 @@ def zipapp(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The whole suite with the lowest version that pyproject.toml declares of everything."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    pins = [re.sub(r">=([^,]+).*", r"==\1", requirement) for requirement in declared]
+    _test(session, " ".join(pins), sum((_OWN[name] for name in _OWN.keys() - {"hub"}), ()), "tests")
+
+
+@nox.session(default=False)
+def prereleases(session: nox.Session) -> None:
+    """The whole suite with the newest pre-releases of everything: a look ahead, which may fail."""
+    session.install("--pre", "--upgrade", ".[test]")
+    session.run("python", "-m", "pytest", *_UNATTENDED)
+
+
+@nox.session
+@nox.parametrize(
+    "mode",
+    [
+        nox.param({"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}, id="dev"),
+        nox.param({"PYTHONOPTIMIZE": "1"}, id="O"),
+        nox.param({"PYTHONOPTIMIZE": "2"}, id="OO"),
+        # Of Python 3.14, where the first is the free-threaded build's default; older ones do not know them.
+        nox.param({"PYTHON_THREAD_INHERIT_CONTEXT": "1", "PYTHON_CONTEXT_AWARE_WARNINGS": "1"}, id="inherit"),
+    ],
+)
+def modes(session: nox.Session, mode: dict[str, str]) -> None:
+    """What every client does, with the interpreter's own modes, which the tests' workers and programs inherit."""
+    session.install(".[test]")
+    # Helpers of the tests assert too, and pytest warns that under -O these do not.
+    ignored = ("-W", "ignore::pytest.PytestConfigWarning")
+    session.run("python", "-m", "pytest", *_UNATTENDED, *ignored, *_MATRIX, "tests/test_restore.py", env=mode)
+
+
+@nox.session
+def isolated(session: nox.Session) -> None:
+    """The same under ``python -I``, which reads no variables, and so takes no workers either."""
+    session.install(".[test]")
+    session.run("python", "-I", "-m", "pytest", *_UNATTENDED, "--numprocesses=0", *_MATRIX, "tests/test_restore.py")
+
+
+@nox.session
+def frozen(session: nox.Session) -> None:
+    """Programs that PyInstaller and cx_Freeze make."""
+    _test(session, "pyinstaller>=6 cx_Freeze>=8", ("frozen",))
+
+
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
     """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*."""
     own = {path for name in names for path in glob.glob(f"tests/test_{name}.py")}
     session.install(".[test]", *pins.split())
-    options = ("-rs", "--color=no", "-m", "not torchvision and not mitmproxy")
-    report = str(session.run("python", "-m", "pytest", *options, *sorted(own), *beside, silent=True))
+    report = str(session.run("python", "-m", "pytest", "-rs", *_UNATTENDED, *sorted(own), *beside, silent=True))
     session.log(report)
     skipped = re.findall(r"^SKIPPED \[\d+\] (\S+?):.*(?:could not import|not installed)", report, re.MULTILINE)
     if not own or own.intersection(skipped):

@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+    # Never run: PyInstaller and cx_Freeze take into a program what its byte code imports by name, and see these.
+    from . import for_aiohttp, for_asyncio, for_botocore, for_httpx, for_urllib, for_urllib3  # noqa: F401
+
 # Each module in which a client is met, with our module for it and the function of that which meets it. Ours is imported
 # when theirs is: most programs have one or two of these clients, and pay for no more when they enter their first block.
 _SEAMS = {

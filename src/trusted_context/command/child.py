@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +29,25 @@ def run(command: list[str], environment: dict[str, str]) -> int:
     """
     with _Forwarding() as forwarding:
         # Ignored signals stay ignored, and open descriptors open, as if the child had been started without us.
-        child = subprocess.Popen(command, env=environment, executable=shutil.which(command[0]), close_fds=False)  # noqa: S603  # the user's own
+        child = subprocess.Popen(  # noqa: S603  # the user's own
+            command, env=_without_our_libraries(environment), executable=shutil.which(command[0]), close_fds=False
+        )
         forwarding.to(child)
         status = child.wait()
     return status if status >= 0 else _end_by(-status)
+
+
+def _without_our_libraries(environment: dict[str, str]) -> dict[str, str]:
+    """The environment without the folder of libraries that a program frozen by PyInstaller loads its own from.
+
+    Its bootloader keeps what the user had in that variable in another ("LD_LIBRARY_PATH / LIBPATH considerations" in
+    PyInstaller's manual).
+    """
+    if not hasattr(sys, "_MEIPASS"):
+        return environment
+    theirs = {name: value for name, value in environment.items() if name != "LD_LIBRARY_PATH"}
+    before = theirs.pop("LD_LIBRARY_PATH_ORIG", None)
+    return theirs if before is None else theirs | {"LD_LIBRARY_PATH": before}
 
 
 class _Forwarding:
