@@ -146,7 +146,7 @@ def test_the_command_in_the_message_works(corp, tmp_path, make, extra, name):
 
 
 @pytest.mark.parametrize("name", ["corp.jks", "corp's $(ca).jks"])
-@pytest.mark.parametrize("alias", ["corp-ca", "corp root 1"])
+@pytest.mark.parametrize("alias", ["corp-ca", "corp's root [1]: $(ca)"])
 def test_the_keytool_command_in_the_message_works(corp, tmp_path, name, alias):
     """The keytool command for a Java key store names its first certificate, and makes a PEM file that is trusted."""
     path, source = tmp_path / name, tmp_path / "source.pem"
@@ -157,6 +157,19 @@ def test_the_keytool_command_in_the_message_works(corp, tmp_path, name, alias):
     assert program == "keytool"
     assert ["-alias", alias] == arguments[-4:-2]
     material.keytool(*arguments, "-storepass", "secret1", cwd=tmp_path)
+    with serving(Server(material.make_server(corp))) as server:
+        material.assert_trusted(server.url, tmp_path / "ca.pem")
+
+
+def test_the_command_for_a_trusted_form_after_another_works(corp, tmp_path):
+    """Where the form is not the first certificate of its file, the command converts all of them."""
+    path = tmp_path / "corp ca.pem"
+    path.write_bytes(material.make_ca("First").pem + material.openssl("x509", "-trustout", input=corp.pem))
+    with pytest.warns(UserWarning, match="certificate 2: .*TRUSTED CERTIFICATE") as caught:
+        trusted_context(path).start().stop()
+    program, *arguments = shlex.split(re.search(r"'(openssl .*)'$", str(caught[0].message))[1])
+    assert program == "openssl"
+    material.openssl(*arguments, cwd=tmp_path)
     with serving(Server(material.make_server(corp))) as server:
         material.assert_trusted(server.url, tmp_path / "ca.pem")
 

@@ -64,6 +64,7 @@ ODD_FORMS = {
     "in quotation marks": lambda pem: b"'" + pem + b"'\n",
     "blanks for line breaks": lambda pem: b" ".join(pem.splitlines()).replace(b"BEGIN ", b"BEGIN ", 1),
     "indented": indented,
+    "no-break spaces at the ends of lines": lambda pem: pem.replace(b"\n", b"\xc2\xa0\n"),
     "indented with tabs": lambda pem: pem.replace(b"-----BEGIN", b"\t-----BEGIN").replace(b"\nM", b"\n\tM"),
     "base64 of DER": lambda pem: base64.b64encode(material.to_der(pem)),
     "base64 of DER in lines": lambda pem: base64.encodebytes(material.to_der(pem)),

@@ -188,7 +188,8 @@ class _Reading:
         elif label in _CERTIFICATE_LABELS:
             self._read_certificate(block)
         elif label == "TRUSTED CERTIFICATE":
-            self._fault(self._next_place(), others.describe_trusted_form(self._path))
+            place = self._next_place()
+            self._fault(place, others.describe_trusted_form(self._path, is_first=self._number == 1))
         elif _names_certificate(label) or (others.is_unknown(label) and _is_certificate(block.content())):
             self._fault(self._next_place(), "its first line is to be '-----BEGIN CERTIFICATE-----' and nothing else")
         else:

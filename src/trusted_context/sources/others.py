@@ -43,9 +43,11 @@ def describe_label(label: str) -> str:
     return f"{kind} and no certificate: give the CA's certificate"
 
 
-def describe_trusted_form(path: str) -> str:
+def describe_trusted_form(path: str, *, is_first: bool) -> str:
     """What to do about OpenSSL's own form, whose settings may also say what a certificate is not trusted for."""
-    return f"is in OpenSSL's own TRUSTED CERTIFICATE form: convert it with 'openssl x509 -in {path} -out ca.pem'"
+    # The one command reads the first certificate alone, and the other is not in every build.
+    command = f"x509 -in {path} -out ca.pem" if is_first else f"storeutl -certs -out ca.pem {path}"
+    return f"is in OpenSSL's own TRUSTED CERTIFICATE form: convert it with 'openssl {command}'"
 
 
 def describe_pkcs12(path: str) -> str:
@@ -87,4 +89,5 @@ def _first_alias(content: bytes) -> str | None:
     """The alias of a store's first certificate: after magic, version, count and kind (java.security.KeyStore, JKS)."""
     trusted, length = content[12:16] == b"\x00\x00\x00\x02", int.from_bytes(content[16:18], "big")
     alias = content[18 : 18 + length].decode("utf-8", "replace")
-    return alias if trusted and len(alias) <= 64 and re.fullmatch(r"[\w .-]+(?: \[[\w.-]+\])?", alias) else None
+    # cmd.exe would take two of these for its own.
+    return alias if trusted and len(alias) <= 64 and alias.isprintable() and not set('"%') & set(alias) else None

@@ -16,6 +16,7 @@ _DASHES = b"-----"
 # What may stand before the dashes: blanks, a byte-order mark, and a line break that was written as "\n".
 # OpenSSL reads no block whose line starts with anything else, and neither do curl and requests.
 _BLANKS = re.compile(rb"(?:[ \t\v\f\0]|\xef\xbb\xbf|\\[nr])*+")
+_NO_BREAK_SPACE = b"\xc2\xa0"
 _WRITTEN_BREAK = re.compile(rb"\\[nr]")
 _HEADER = re.compile(rb"\s*+[A-Za-z0-9-]{1,40}:")  # RFC 1421, 4.6
 _END_OF_HEADERS = re.compile(rb"\r\n[ \t]*+\r\n|\n[ \t]*+\n|\r[ \t]*+\r")
@@ -60,6 +61,7 @@ class Block:
 
 def from_base64(text: bytes) -> bytes:
     """What *text* encodes, whose blanks and null characters count for nothing; nothing where it is no base64."""
+    text = text.replace(_NO_BREAK_SPACE, b"")  # as web pages have it at the end of lines; OpenSSL passes over it too
     try:
         return binascii.a2b_base64(_with_breaks(text).translate(None, b" \t\r\n\v\f\0"), strict_mode=True)
     except binascii.Error:
