@@ -1,24 +1,27 @@
 """The one table of causes: what stands in it is so, and whatever explains a failure or documents one reads it."""
 
 import ast
+import asyncio
 import ctypes
 import pathlib
 import ssl
 import sys
 import time
+import urllib.request
 
 import pytest
 from bad_certificates import CASES
 from failing import failure, failure_of
 from issuing import inspector, issue, root
 from material import public_bundle
-from servers import Server, fetch, serving
+from servers import ConnectProxy, Server, fetch, serving
 from test_readme import LINES, readme_rows
 
 from trusted_context import explain, trusted_context
 from trusted_context.core.certificate import Certificate
 from trusted_context.explanations import table
 from trusted_context.explanations.failure import Cause, Failure
+from trusted_context.sources import stores
 
 _PACKAGE = pathlib.Path(table.__file__).parents[1]
 _VERIFICATION = [name for name, case in CASES.items() if case.code]
@@ -186,6 +189,24 @@ def test_an_unsent_root_above_a_sent_intermediate_is_unknown():
     assert told(issue("localhost", middle).presenting(middle), root()).cause == "unknown-issuer"
 
 
+def test_what_calls_itself_a_root_was_not_forgotten():
+    """A private root that says where it can be had is rightly not sent, though its organisation is unknown."""
+    leaf = issue("localhost", issue("Elsewhere Root", ca=True), locates_issuer=True)
+    assert told(leaf, root()).cause == "unknown-issuer"
+
+
+def test_an_issuer_that_the_systems_store_knows_was_not_forgotten(monkeypatch, tmp_path):
+    """Where this machine's store has the CA, that is the cure, and nobody is to be told to send it."""
+    above = issue("R9", ca=True)
+    store = tmp_path / "system.pem"
+    store.write_bytes(above.pem)
+    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(store),))
+    monkeypatch.setattr(stores, "_compiled_in", lambda: ("", ""))
+    explanation = told(issue("localhost", above, locates_issuer=True), root())
+    assert explanation.cause == "unknown-issuer"
+    assert explanation.next.startswith("trusted_context(system=True): the operating system's store has a CA of that")
+
+
 def test_an_unknown_issuer_may_be_an_intermediate_that_was_not_sent():
     """Where a block trusts a root, that is among the likely ones."""
     explanation = told(issue("localhost", issue("Elsewhere", ca=True)), root())
@@ -270,6 +291,40 @@ def test_programs_raise_connection_errors_of_their_own():
     error = ConnectionError("Environment may be offline.")
     error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     assert explain(error).cause == "refused"
+
+
+@pytest.mark.parametrize("name", ["urllib", "aiohttp"])
+def test_a_407_is_known_by_a_clients_status_as_well(name, bad):
+    """urllib's answer to a plain request and aiohttp's to a CONNECT have the status as an attribute."""
+    with serving(ConnectProxy("user:right")) as proxy:
+        error = _refused_by(proxy.url, bad["sound"].url) if name == "aiohttp" else _answered_407()
+    assert explain(error).cause == "proxy-authentication"
+    other = OSError("a program's own")
+    other.code = other.status = 407
+    assert explain(other) is None
+
+
+def _refused_by(proxy, url):
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def get():
+        async with aiohttp.ClientSession() as session, session.get(url, proxy=proxy) as response:
+            await response.read()
+
+    return failure(asyncio.run, get())
+
+
+def _answered_407():
+    def answer(handler):
+        handler.send_response(407, "Not Yet")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with serving(Server()) as server:
+        server.files["/"] = answer
+        error = failure(urllib.request.urlopen, server.url, timeout=5)
+    error.close()
+    return error
 
 
 # The host is that of the error nearest to the failure

@@ -95,7 +95,7 @@ def test_a_note_never_advises_to_trust_what_the_block_trusts_already(client, bad
     assert (explanation.cause, explanation.host) == ("not-covered", "localhost")
     assert note.startswith(f"localhost: {client} does not follow this block, and refused the certificate: ")
     assert f"pass {argument}=block.ssl_context()" in explanation.next
-    assert f"the block trusts cafile={bad['sound'].cafile}: 1 CA" in explanation.trusted
+    assert f"; this block trusts cafile={bad['sound'].cafile}: 1 CA" in explanation.trusted
     assert "ask IT" not in note
     assert "insecure" not in note
 

@@ -14,7 +14,7 @@ from . import anchors, connecting, walk
 from .causes import of_verification
 from .failure import Failure, day, host_in_words
 from .table import KINDS, THAT_CA, said_in
-from .uncovered import around, client_of, not_covered, trusts
+from .uncovered import around, client_of, describe, not_covered, trusts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,8 +159,7 @@ def _uncovered(failure: Failure, error: BaseException, errors: list[BaseExceptio
     cause = not_covered(failure, block, client)
     if cause is None:
         return None
-    trusted = f"{_NOT_THE_BLOCKS}; the block trusts {_source_words(block.summary)}"
-    return Explanation(cause, host=failure.host, trusted=trusted)
+    return Explanation(cause, host=failure.host, trusted=_source_words(describe(block, client)))
 
 
 def _explained(failure: Failure, *, presented: str = "", trusted: str = "") -> Explanation:

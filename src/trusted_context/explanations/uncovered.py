@@ -175,19 +175,27 @@ def not_covered(failure: Failure, block: Around, client: str | None) -> Cause | 
         return None
     who = client or "the client"
     known = trusts(block, failure.path)
+    words = table.WORDS.get(failure.code or 0, failure.words)
     beside = ", though the block trusts what signed it" if known else ""
     return Cause(
         "not-covered",
-        f"{failure.server}: {who} does not follow this block, and refused the certificate{beside}: {failure.words}",
+        f"{failure.server}: {who} does not follow this block, and refused the certificate{beside}: {words}",
         _likely(who, native),
         _next_for_native(who, native, block) if native else _next_for_python(who),
     )
 
 
+def describe(block: Around, client: str | None) -> str:
+    """What the failing client trusted, and what the block trusts that it does not follow."""
+    if is_native(client):
+        return f"what {client} finds by itself; this block trusts {block.summary}"
+    return f"the caller's own choice, or that of {client or 'the client'}; this block trusts {block.summary}"
+
+
 def _likely(who: str, native: _Native | None) -> str:
     if native:
         return f"{who} is native code with TLS of its own, which a block reaches by environment variables alone"
-    return "the caller's own context, which a block leaves alone, or that of a client which no block covers"
+    return "the caller chose what to trust, or the client brings its own choice: a block leaves both alone"
 
 
 def _next_for_python(who: str) -> str:
