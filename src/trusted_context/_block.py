@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import functools
-import os
+import ssl  # noqa: TC003
 import sys
 
-from . import clients
+# typing.get_type_hints() looks up here what the public annotations name. All of it is imported at any rate.
+from collections.abc import Callable, Collection, Iterable  # noqa: TC003
+from types import TracebackType  # noqa: TC003
+
+from . import _entering as entering
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
-from .core import handshake, live
+from .core import live
 from .core.hosts import parse_host
 from .core.lock import lock
 from .core.warning import warn
 from .explanations import notes
 from .sources import bundles, environment
+from .sources.bundles import Material  # noqa: TC001
 from .sources.resolution import name_hosts, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Collection, Iterable
-    from types import TracebackType
-    from typing import ParamSpec, Self, TypeAlias, TypeVar, overload
+    from typing import ParamSpec, TypeAlias, TypeVar, overload
 
     from .core.live import Entry
-    from .core.trust import Insecure, Trust
-    from .sources.bundles import Material, Piece
+    from .core.trust import Insecure
+    from .sources.bundles import Piece
     from .sources.resolution import Resolved
 
     P = ParamSpec("P")
     R = TypeVar("R")
     # Of what a block is made again, in another process.
     _Parts: TypeAlias = tuple[tuple[Piece, ...] | None, bool | None, Insecure, dict[str, bool]]
+else:
+    # The same for annotations that are evaluated: importing typing would cost more than all else here.
+    P, R = ..., object
 
 
 class InsecureWarning(UserWarning):
@@ -44,7 +49,7 @@ class TrustedContext:
     """A block: see :func:`trusted_context`, which makes it. One object can be entered many times, also at once."""
 
     __module__ = "trusted_context"
-    __slots__ = ("__weakref__", "_cafile", "_export", "_insecure", "_local", "_strict", "_system")
+    __slots__ = ("__weakref__", "_cafile", "_export", "_insecure", "_local", "_renewed", "_strict", "_system")
 
     def __init__(  # noqa: PLR0913  # as many as trusted_context() has
         self,
@@ -62,6 +67,7 @@ class TrustedContext:
         self._strict = strict
         self._local = local
         self._export = export
+        self._renewed: Resolved | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         # Where it is unpickled a path may name nothing, or something else. A key beside the certificates stays here.
@@ -80,6 +86,18 @@ class TrustedContext:
         return {"strict": self._strict, "local": self._local, "export": self._export}
 
     def __repr__(self) -> str:
+        times = live.count(self)
+        state = f" live {times} times" if times > 1 else " live" if times else ""
+        return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in self._given().items())}){state}>"
+
+    def _repr_html_(self) -> str:
+        from . import _html
+
+        entry = live.find(self, None)
+        return _html.of_block(self._given(), entry.resolved.describe() if entry else "not live")
+
+    def _given(self) -> dict[str, object]:
+        """The arguments that say something, CA material by its name alone."""
         given: dict[str, object] = {}
         if self._cafile is not None:
             given["cafile"] = list(map(bundles.label, self._cafile))
@@ -88,9 +106,7 @@ class TrustedContext:
         if self._system is not None:
             given["system"] = self._system
         given |= {name: True for name, value in self._switches().items() if value}
-        times = live.count(self)
-        state = f" live {times} times" if times > 1 else " live" if times else ""
-        return f"<trusted_context({', '.join(f'{name}={value!r}' for name, value in given.items())}){state}>"
+        return given
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, coroutine, generator or async generator: its body runs in the block, nothing else does.
@@ -102,8 +118,9 @@ class TrustedContext:
 
         return decorate(functools.partial(_Body, self), function)
 
-    def __enter__(self) -> Self:
-        self._enter(self._resolve_to_enter(), place=_place(1))
+    def __enter__(self) -> TrustedContext:  # noqa: PYI034  # evaluated, Self would have to be imported from typing
+        __tracebackhide__ = True
+        self._enter(self._resolve_to_enter(), place=entering.place(1))
         return self
 
     def __exit__(
@@ -111,8 +128,9 @@ class TrustedContext:
     ) -> None:
         self._leave(place_of=2, error=error)
 
-    async def __aenter__(self) -> Self:
-        self._enter(self._resolve_to_enter(), place=_place(1))
+    async def __aenter__(self) -> TrustedContext:  # noqa: PYI034  # as above
+        __tracebackhide__ = True
+        self._enter(self._resolve_to_enter(), place=entering.place(1))
         return self
 
     async def __aexit__(
@@ -120,16 +138,44 @@ class TrustedContext:
     ) -> None:
         self._leave(place_of=2, error=error)
 
-    def start(self) -> Self:
+    def start(self) -> TrustedContext:
         """Enter the block until :meth:`stop`: for a notebook, where a ``with`` ends with its cell.
+
+        In IPython a cell that is run again replaces what it started before.
 
         Raises:
             OSError: a CA file or folder cannot be read; ``filename`` is set. Or a file to export cannot be written.
             BundleError: what is to be trusted holds no usable certificate.
             ValueError: it cannot be exported.
         """
-        self._enter(self._resolve_to_enter())
+        __tracebackhide__ = True
+        if "IPython" not in sys.modules:
+            self._enter(self._resolve_to_enter())
+            return self
+        from . import _cells
+
+        _cells.note(enter_instead_of(_cells.started_before(), self))
         return self
+
+    def refresh(self) -> None:
+        """Read anew what this block trusts, such as a CA file that was exchanged, for all that entered it.
+
+        Every connection is verified by the old certificates or by the new ones. What fails leaves the old ones trusted.
+
+        Raises:
+            OSError: a CA file or folder cannot be read; ``filename`` is set. Or a file to export cannot be written.
+            BundleError: what is to be trusted holds no usable certificate.
+            ValueError: it cannot be exported.
+        """
+        __tracebackhide__ = True
+        resolved = self._resolve_with_file()
+        with lock:
+            self._renewed = resolved
+            for entry in live.all_live():
+                if entry.owner is self:
+                    entry.renew(resolved)
+                    if resolved.exported is not None:
+                        environment.renew(entry, resolved.exported)
 
     def stop(self) -> None:
         """End the newest entering of this block that has not ended; without one, do nothing."""
@@ -184,58 +230,62 @@ class TrustedContext:
 
     def _resolve_to_enter(self) -> Resolved:
         """What the block trusts from now on, with the warnings that entering it deserves."""
+        __tracebackhide__ = True
+        resolved = self._resolve_with_file()
+        if self._insecure:
+            warn(_describe_insecurity(self._insecure, local=self._local), InsecureWarning)
+        return resolved
+
+    def _resolve_with_file(self) -> Resolved:
+        __tracebackhide__ = True
         resolved = self._resolve()
         if self._export and not self._local:
             resolved.exported = resolved.file()
         for problem in resolved.problems():
             warn(problem, UserWarning)
-        if self._insecure:
-            warn(_describe_insecurity(self._insecure, local=self._local), InsecureWarning)
         return resolved
 
-    def _enter(self, resolved: Resolved, *, place: int | None = None) -> Entry:
+    def _enter(self, resolved: Resolved, *, place: int | None = None, replaced: tuple[Entry, ...] = ()) -> Entry:
+        __tracebackhide__ = True
         entry = live.Entry(self, resolved, unverified=self._insecure, local=self._local, place=place)
-        try:
-            with lock:
-                live.enter(entry)
-                clients.install()
-                if resolved.exported is not None:
-                    environment.export(entry, resolved.exported)
-            return entry  # noqa: TRY300  # so that Ctrl-C at this line, too, finds the way out below
-        except BaseException:
-            _leave(entry)
-            raise
+        return entering.enter(entry, replaced)
 
     def _leave(
         self, entry: Entry | None = None, *, place_of: int | None = None, error: BaseException | None = None
     ) -> None:
         try:
             with lock:
-                entry = live.find(self, place_of and _place(place_of))
-            _leave(entry)
+                entry = live.find(self, place_of and entering.place(place_of))
+            entering.leave(entry)
         except BaseException:  # Ctrl-C before the block was left: it is left before that is heeded
-            _leave(entry or live.find(self, place_of and _place(place_of)))
+            entering.leave(entry or live.find(self, place_of and entering.place(place_of)))
             raise
         notes.annotate(error, None if entry is None else entry.resolved)
 
 
 class _Body:
-    """The block around one run of a decorated body: what it trusts is found once, however often it is entered."""
+    """The block around one run of a decorated body: what it trusts is found once, and anew at refresh()."""
 
     def __init__(self, block: TrustedContext) -> None:
         self._block = block
         self._resolved: Resolved | None = None
+        self._renewed: Resolved | None = None
         self._entry: Entry | None = None
 
     def __enter__(self) -> None:
+        __tracebackhide__ = True
+        renewed = self._block._renewed
         if self._resolved is None:
             self._resolved = self._block._resolve_to_enter()
+        elif renewed is not None and renewed is not self._renewed:
+            self._resolved = renewed
+        self._renewed = renewed
         self._entry = self._block._enter(self._resolved)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _leave(self._entry)
+        entering.leave(self._entry)
         notes.annotate(error, self._resolved)
 
 
@@ -255,15 +305,16 @@ if TYPE_CHECKING:
     ) -> TrustedContext: ...
 
 
-def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the caller's
-    cafile: object = None,
+# What it returns for a function only the overload can say; completion goes by what is written here.
+def trusted_context(  # type: ignore[misc]  # noqa: PLR0913  # keywords, each one a decision of the caller's
+    cafile: Material | Iterable[Material] | Callable[P, R] | None = None,
     *,
     system: bool | None = None,
     insecure: bool | Collection[str] = False,
     strict: bool = False,
     local: bool = False,
     export: bool = False,
-) -> object:
+) -> TrustedContext:
     """Make a block in which every HTTPS download of this process trusts what these arguments say.
 
     It is a context manager, an async context manager and a decorator, can be entered again and pickled, and has
@@ -307,7 +358,7 @@ def trusted_context(  # noqa: PLR0913  # keywords, each one a decision of the ca
     if callable(cafile):
         if system is not None or hosts or strict or local or export:
             raise TypeError("a function and arguments together: decorate with @trusted_context(...) instead")
-        return trusted_context()(cafile)
+        return trusted_context()(cafile)  # type: ignore[return-value]  # as above
     check_together(cafile, system, hosts, strict)
     material = check_cafile(cafile)
     return TrustedContext(material, system=system, insecure=hosts, strict=strict, local=local, export=export)
@@ -319,72 +370,23 @@ def current() -> TrustedContext | None:
     return entry.owner if entry else None
 
 
+def enter_instead_of(replaced: tuple[Entry, ...], block: TrustedContext) -> Entry:
+    """Enter *block* and end the entries *replaced*, without a moment in which neither governs.
+
+    Raises:
+        Exception: what :meth:`TrustedContext.start` raises; the entries are live as before.
+    """
+    __tracebackhide__ = True
+    return block._enter(block._resolve_to_enter(), replaced=replaced)
+
+
 def _rebuild(
     cafile: tuple[Piece, ...] | None, system: bool | None, insecure: Insecure, switches: dict[str, bool]
 ) -> TrustedContext:
     return TrustedContext(cafile, system=system, insecure=insecure, **switches)
 
 
-def _leave(entry: Entry | None) -> None:
-    if entry is None:
-        return
-    try:
-        replaced, variables = _end(entry)
-    except BaseException:  # Ctrl-C between two of its lines: what is left of it is done before that is heeded
-        _end(entry)
-        raise
-    for name in replaced:
-        warn(
-            f"{name} was replaced by other code while a trusted_context block was live, and is left as that code set "
-            "it; it works as before the block, but that code keeps the original only through ours",
-            RuntimeWarning,
-        )
-    for name in variables:
-        warn(
-            f"the environment variable {name} was changed by other code while a trusted_context block exported it, and "
-            "is left as that code set it",
-            RuntimeWarning,
-        )
-
-
-def _end(entry: Entry) -> tuple[list[str], list[str]]:
-    """End the entry, or what an interrupted call left of that; name the attributes and variables others replaced."""
-    with lock:
-        live.leave(entry)
-        variables = environment.withdraw(entry)
-        return [] if live.anything_live() else clients.restore(), variables
-
-
-def _place(callers: int) -> int | None:
-    """Which ``with`` statement that many callers above is: both its ends run in one frame, be it in another thread."""
-    try:
-        return id(sys._getframe(callers + 1))
-    except ValueError:  # called from C, by atexit for one
-        return None
-
-
 def _describe_insecurity(insecure: Insecure, *, local: bool) -> str:
     hosts = ", ".join(name_hosts(insecure)) or "every host"
     reach = "in this thread or task alone" if local else "in the whole process (local=True limits it to this thread)"
     return f"verification is off for {hosts}, {reach}: whoever is in between can read and change what is sent"
-
-
-def _words_of(trust: Trust) -> str | None:
-    """Where *trust* came from, in the words of the newest live block that has it."""
-    return next((entry.resolved.summary for entry in live.all_live() if entry.trust == trust), None)
-
-
-handshake.describe_trusts_by(_words_of)
-
-
-def _after_fork_in_child() -> None:
-    live.keep_own()
-    for entry in environment.exporting():
-        if isinstance(entry, live.Entry) and not entry.live:
-            environment.withdraw(entry)
-    if not live.anything_live():
-        clients.restore()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -36,6 +36,7 @@ def decorate(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., An
 
 def _around_call(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         with enclose():
             return function(*args, **kwargs)
 
@@ -44,6 +45,7 @@ def _around_call(enclose: Enclose, function: Callable[..., Any]) -> Callable[...
 
 def _around_coroutine(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         with enclose():
             return await function(*args, **kwargs)
 
@@ -52,6 +54,7 @@ def _around_coroutine(enclose: Enclose, function: Callable[..., Any]) -> Callabl
 
 def _around_generator(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        __tracebackhide__ = True
         body, block = function(*args, **kwargs), enclose()
         step, value = body.send, None
         while True:
@@ -74,6 +77,7 @@ def _around_generator(enclose: Enclose, function: Callable[..., Any]) -> Callabl
 
 def _around_async_generator(enclose: Enclose, function: Callable[..., Any]) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        __tracebackhide__ = True
         body, block = function(*args, **kwargs), enclose()
         step, value = body.asend, None
         while True:

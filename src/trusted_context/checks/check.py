@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable  # noqa: TC003  # typing.get_type_hints(check) looks it up here
+
 from .._arguments import check_cafile
 from ..core.hosts import authority
 from ..explanations.failure import day
 from ..explanations.products import product_of
 from ..sources import resolution
+from ..sources.bundles import Material  # noqa: TC001  # as above
 from . import advice, candidates, clients, diagnosis, proxies, search, settings, surroundings
 from .deadline import Deadline
 from .findings import Explanation, Findings, Presented, Step, Tls
@@ -17,12 +20,11 @@ from .verdicts import Trials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from ..core.certificate import Certificate
     from ..core.trust import Trust
     from ..explanations.failure import Cause
-    from ..sources.bundles import Material
     from .candidates import Candidate
     from .findings import Advice, Proxies, Wanted
     from .probe import Handshake

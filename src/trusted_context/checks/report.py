@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
+from ..core.certificate import Certificate  # noqa: TC001  # typing.get_type_hints() looks up here what Report's name
 from .document import as_document
+from .findings import Findings  # noqa: TC001  # as above
 from .rows import rows, title
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
 
-    from ..core.certificate import Certificate
-    from .findings import Advice, Findings
+    from .findings import Advice
     from .rows import Row
 
 WIDTH = 100
@@ -100,16 +101,12 @@ class Report:
         return f"<Report of {found.host}:{found.port}: {'works' if self.works else 'does not work'}>"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from .. import _html
 
-        cells = "".join(
-            f"<tr><td>{escape(row.mark)}</td><th style='text-align:left'>{escape(row.label)}</th>"
-            f"<td style='text-align:left'>{escape(row.text)}</td></tr>"
-            for row in rows(self._findings)
-        )
-        pasted = [text for _, text in last_lines(self._findings.advice)]
-        code = f"<pre>{escape(chr(10).join(pasted).strip())}</pre>" if pasted else ""
-        return f"<b>{escape(title(self._findings))}</b><table>{cells}</table>{code}"
+        code = [line for advice in self._findings.advice if advice.tool == "python" for line in advice.lines]
+        others = last_lines(advice for advice in self._findings.advice if advice.tool != "python")
+        beside = "\n".join(text for _, text in others).strip()
+        return _html.of_report(title(self._findings), "\n".join(code), beside, rows(self._findings))
 
 
 def lines(findings: Findings, width: int) -> Iterator[tuple[str, str]]:

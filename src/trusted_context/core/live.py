@@ -36,6 +36,11 @@ class Entry:
         self.live = False
         self.around: tuple[Entry, ...] = ()
 
+    def renew(self, resolved: Resolved) -> None:
+        """Make *resolved* what is trusted from the next connection on."""
+        self.resolved = resolved
+        self.trust = resolved.trust
+
 
 # Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
 # ContextVar.reset() would raise in another context than the one that set it.
@@ -71,11 +76,16 @@ def all_live() -> tuple[Entry, ...]:
     return _entries[::-1]
 
 
-def enter(entry: Entry) -> None:
-    """Make *entry* the innermost of this context. The caller holds the lock."""
+def enter(entry: Entry, replaced: tuple[Entry, ...] = ()) -> None:
+    """Make *entry* the innermost of this context, and end *replaced* by the same election. The caller holds the lock.
+
+    They are still to be left for what else hangs on them.
+    """
     global _entries
+    for old in replaced:
+        old.live = False
     entry.around = tuple(around for around in _stack.get() if around.live)
-    _entries = (*_entries, entry)
+    _entries = (*(other for other in _entries if other.live), entry)
     entry.live = True
     _stack.set((*entry.around, entry))
     _elect()

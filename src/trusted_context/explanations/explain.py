@@ -12,7 +12,7 @@ from ..core.redaction import show_host
 from ..sources.environment import PRECEDENCE
 from . import anchors, connecting, walk
 from .causes import of_verification
-from .failure import Failure, day, host_in_words
+from .failure import Cause, Failure, day, host_in_words
 from .table import KINDS, THAT_CA, said_in
 from .uncovered import around, client_of, describe, not_covered, trusts
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..core.certificate import Certificate
     from ..core.handshake import Presented
     from ..core.trust import Trust
-    from .failure import Cause
 
 _LONGEST_SOURCE = 400
 _LINKS_SHOWN = 4
@@ -59,6 +58,11 @@ class Explanation:
         lines = [self.happened]
         lines += [f"  {name:<9}  {text}" for name in _LINES if (text := getattr(self, name))]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from .. import _html
+
+        return _html.of_explanation(self)
 
     def __repr__(self) -> str:
         return f"<Explanation {self.cause}: {self.happened}>"

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import TypeAlias
 
-    Material: TypeAlias = str | bytes | os.PathLike[str]
-    Piece: TypeAlias = Material | Carried
+    Piece: TypeAlias = str | bytes | os.PathLike[str] | Carried
+
+Material: TypeAlias = str | bytes | os.PathLike[str]
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024

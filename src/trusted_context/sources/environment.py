@@ -125,6 +125,23 @@ def withdraw(owner: object) -> list[str]:
     return replaced
 
 
+def renew(owner: object, file: str) -> None:
+    """Name *file* in the place of the one that *owner* exported, where other code set nothing else.
+
+    The caller holds the lock.
+    """
+    renewed = _exports[owner]
+    exports = list(_exports.values())
+    later = exports[exports.index(renewed) + 1 :]
+    values = later[0].before if later else set_now()
+    new = {name: value for name, value in _values(file).items() if values[name] == renewed.set[name]}
+    if later:
+        later[0].before |= new
+    else:
+        _update(os.environ, new)
+    renewed.set |= new
+
+
 def exporting() -> list[object]:
     """The owners of all exports."""
     return list(_exports)
