@@ -3,10 +3,12 @@
 import ast
 import asyncio
 import ctypes
+import io
 import pathlib
 import ssl
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -291,6 +293,9 @@ def test_programs_raise_connection_errors_of_their_own():
     error = ConnectionError("Environment may be offline.")
     error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     assert explain(error).cause == "refused"
+    error.__cause__ = urllib.error.HTTPError("https://x.test/", 404, "Not Found", None, io.BytesIO())
+    assert explain(error) is None
+    error.__cause__.close()
 
 
 @pytest.mark.parametrize("name", ["urllib", "aiohttp"])
