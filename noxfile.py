@@ -139,6 +139,12 @@ def frozen(session: nox.Session) -> None:
     _test(session, "pyinstaller>=6 cx_Freeze>=8", ("frozen",))
 
 
+def mutants(session: nox.Session) -> None:
+    """Which faults the tests let pass, in the modules that decide trust: ``nox -s mutants -- core/live.py``."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/tools/mutants.py", *session.posargs)
+
+
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
     """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*."""
     own = {path for name in names for path in glob.glob(f"tests/test_{name}.py")}

@@ -132,6 +132,38 @@ def test_the_environment_of_a_local_block_is_its_own(ca_file):
     assert variables(trusted_context(ca_file, local=True).environment()) == naming(ca_file)
 
 
+# What other processes are told
+
+
+def test_a_process_with_another_environment_is_told_what_to_set_and_unset(ca_file, other_file, tmp_path, users):
+    """A fork server that was started inside another exporting block follows this one, and the user's after it."""
+    with trusted_context(other_file, export=True):
+        elsewhere = dict(os.environ)
+    for block in (trusted_context(ca_file, export=True), trusted_context(ca_file)):
+        with block:
+            for name, value in environment.set_now().items():
+                elsewhere.pop(name, None)
+                if value is not None:
+                    elsewhere[name] = value
+            assert variables(elsewhere) == variables()
+    assert variables(elsewhere) == users
+
+
+def test_a_process_that_enters_the_blocks_itself_is_told_the_user_s_values(ca_file, other_file, users):
+    """However many blocks export, the values from before are those that it must know as the user's."""
+    own = users | {name: None for name in VARIABLES if name not in users}
+    assert environment.set_by_user() == environment.set_now() == own
+    with trusted_context(ca_file, export=True), trusted_context(other_file, export=True):
+        assert environment.set_by_user() == own
+        assert {name: value for name, value in environment.set_now().items() if value} == naming(other_file)
+
+
+def test_every_variable_that_is_exported_names_its_readers():
+    """The documentation's table is made of it: a variable that nobody is known to read is not exported."""
+    assert all(environment.VARIABLES.values())
+    assert {name for names in environment.PRECEDENCE for name in names} <= set(environment.VARIABLES)
+
+
 # Several blocks
 
 

@@ -48,6 +48,17 @@ def test_per_host_insecurity_matches_the_exact_port(server, other_file, quiet):
         refusal(server.url)
 
 
+@pytest.mark.parametrize("host", ["LOCALHOST", "LocalHost", "%4Cocalhost"])
+@pytest.mark.parametrize("port", ["", ":{}"])
+def test_a_host_is_the_same_in_whatever_case_a_url_names_it(host, port, server, other_file, quiet):
+    """RFC 3986, 3.2.2: the host in a URL is compared without regard to case."""
+    url = server.url.replace("localhost", host)
+    with trusted_context(other_file, insecure={"localhost" + port.format(server.server_port)}):
+        assert fetch(url) == BODY
+    with trusted_context(other_file, insecure={"elsewhere.test"}):
+        refusal(url)
+
+
 @pytest.mark.parametrize("named", ["bücher.test", "BÜCHER.test", "xn--bcher-kva.test"])
 def test_per_host_insecurity_is_idna_normalised(named, server, other_file, monkeypatch, quiet):
     """An international name and its ASCII form are one host. The name is resolved to loopback here, as no DNS does."""

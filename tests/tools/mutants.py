@@ -1,0 +1,216 @@
+"""Plant one fault at a time in a module, and tell which of them its tests let pass: ``nox -s mutants``.
+
+The package and the tests are copied, one expression or statement of the copy is exchanged, and the module's tests run with
+the copy first on PYTHONPATH, which the programs that they start inherit. A survivor that ``tests/mutants.md`` judges is passed
+over in silence. Not for every change: it takes minutes for each module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import concurrent.futures
+import os
+import pathlib
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "trusted_context"
+JUDGED = ROOT / "tests" / "mutants.md"
+
+# The modules, and the tests that are to notice a fault in them, the quickest first.
+TARGETS = {
+    "core/live.py": ["third_threads", "governing", "decorator", "downgrade_urls", "threads", "children", "stateful"],
+    "core/trust.py": ["insecure", "contexts", "urllib", "matrix", "threads"],
+    "core/hosts.py": ["insecure", "arguments"],
+    "core/redaction.py": ["arguments", "check_hostile", "bundle_errors"],
+    "core/urls.py": ["downgrade_urls"],
+    "clients/downgrade.py": ["downgrade", "downgrade_urls"],
+    "clients/for_urllib.py": ["urllib", "restore", "matrix"],
+    "clients/for_urllib3.py": ["urllib3_contexts", "urllib3_proxies", "requests", "matrix"],
+    "sources/environment.py": ["environ", "exported_file", "threads", "children"],
+    "sources/exported_file.py": ["written_file"],
+}
+
+_SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.And: ast.Or, ast.Or: ast.And,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.Add: ast.Sub, ast.Sub: ast.Add,
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """One fault: *old*, at these offsets of the module's text, becomes *new*."""
+
+    where: str
+    start: int
+    end: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: `{self.old}` -> `{self.new}`"
+
+
+def mutants_of(module: str) -> list[Mutant]:
+    """Every fault that is planted in the module, in the order of its lines."""
+    text = (PACKAGE / module).read_text(encoding="utf-8")
+    lines = [0]
+    for line in text.splitlines(keepends=True):
+        lines.append(lines[-1] + len(line.encode()))
+    raw = text.encode()
+    found: dict[Mutant, None] = {}
+
+    def visit(node: ast.AST, where: str) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            where = f"{where}.{node.name}" if where != module else f"{module} {node.name}"
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        for changed in _changes(node):
+            start, end = (lines[row - 1] + column for row, column in _span(node))
+            found[Mutant(where, start, end, _one_line(raw[start:end].decode()), changed)] = None
+        for child in ast.iter_child_nodes(node):
+            if child not in _annotations(node):
+                visit(child, where)
+
+    visit(ast.parse(text), module)
+    return list(found)
+
+
+def _annotations(node: ast.AST) -> tuple[ast.AST | None, ...]:
+    return getattr(node, "annotation", None), getattr(node, "returns", None)
+
+
+def _span(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int]]:
+    node = node.test if isinstance(node, ast.If | ast.IfExp) else node
+    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _changes(node: ast.AST) -> list[str]:  # noqa: C901, PLR0911  # one case for each kind of node
+    """What may stand in the place of *node*, or, of an ``if``, in that of its test."""
+    match node:
+        case ast.Compare(ops=[operator]) if type(operator) in _SWAPPED:
+            changed = ast.Compare(node.left, [_SWAPPED[type(operator)]()], node.comparators)
+            backwards = ast.Compare(node.comparators[0], [operator], [node.left])
+            return [ast.unparse(changed)] + [ast.unparse(backwards)] * isinstance(operator, ast.Lt | ast.LtE | ast.Gt)
+        case ast.BoolOp(values=[*values]):
+            without = [values[:place] + values[place + 1 :] for place in range(len(values))]
+            fewer = [ast.BoolOp(node.op, rest) if len(rest) > 1 else rest[0] for rest in without]
+            return [f"({ast.unparse(each)})" for each in (ast.BoolOp(_SWAPPED[type(node.op)](), values), *fewer)]
+        case ast.BinOp(op=operator) if type(operator) in _SWAPPED:
+            return [f"({ast.unparse(ast.BinOp(node.left, _SWAPPED[type(operator)](), node.right))})"]
+        case ast.UnaryOp(op=ast.Not()):
+            return [f"({ast.unparse(node.operand)})"]
+        case ast.Constant(value=bool(value)):
+            return [str(not value)]
+        case ast.Constant(value=int(value)):
+            return [str(value + 1)]
+        case ast.Call(func=ast.Name(id="reversed" | "sorted"), args=[argument]):
+            return [f"list({ast.unparse(argument)})"]
+        case ast.Subscript(slice=ast.Slice(step=ast.UnaryOp())):
+            return [ast.unparse(node.value)]
+        case ast.If() | ast.IfExp():
+            return ["True", "False"]
+        case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise() | ast.Delete():
+            return ["pass"]
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            return ["pass"]
+        case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
+            return ["return None"]
+    return []
+
+
+class _Copy:
+    """A copy of the package, in which one fault at a time is planted."""
+
+    def __init__(self, module: str, folder: str) -> None:
+        for name in ("src", "tests"):
+            shutil.copytree(ROOT / name, pathlib.Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        self._path = pathlib.Path(folder, "src", "trusted_context", module)
+        self._text = self._path.read_bytes()
+        self._folder = folder
+        self._files = [f"tests/test_{name}.py" for name in TARGETS[module] if (ROOT / f"tests/test_{name}.py").exists()]
+
+    def passes(self, mutant: Mutant | None, seconds: float) -> bool:
+        """Whether the tests pass with the fault; one that makes them hang is noticed."""
+        start, end, new = (mutant.start, mutant.end, mutant.new) if mutant else (0, 0, "")
+        self._path.write_bytes(self._text[:start] + new.encode() + self._text[end:])
+        options = ("-q", "-x", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=50")
+        command = [sys.executable, "-m", "pytest", *options, *self._files]
+        source = os.path.join(self._folder, "src")
+        environment = os.environ | {"PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": "1"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        try:
+            return (
+                subprocess.run(
+                    command, cwd=self._folder, env=environment, timeout=seconds, check=False, **quiet
+                ).returncode
+                == 0
+            )
+        except subprocess.TimeoutExpired:
+            return False
+
+
+def survivors(module: str, jobs: int, deadline: float) -> tuple[list[Mutant], int, int]:
+    """The faults that the tests let pass, each told when it is found, how many were tried, and how many there are."""
+    judged = JUDGED.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        copies: queue.SimpleQueue[_Copy] = queue.SimpleQueue()
+        for number in range(jobs):
+            copies.put(_Copy(module, os.path.join(folder, str(number))))
+        first = copies.get()
+        begun = time.monotonic()
+        if not first.passes(None, 600):
+            raise SystemExit(f"{module}: its tests fail without any fault")
+        limit = 4 * (time.monotonic() - begun) + 20
+        copies.put(first)
+
+        def survives(mutant: Mutant) -> bool | None:
+            if time.monotonic() > deadline:
+                return None
+            copy = copies.get()
+            try:
+                passed = copy.passes(mutant, limit)
+            finally:
+                copies.put(copy)
+            if passed:
+                print(f"  {mutant}{'' if str(mutant) in judged else '  (not judged)'}", flush=True)
+            return passed
+
+        faults = mutants_of(module)
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            outcomes = list(pool.map(survives, faults))
+    passed = [fault for fault, outcome in zip(faults, outcomes, strict=True) if outcome]
+    return passed, len(faults) - outcomes.count(None), len(faults)
+
+
+def main() -> int:
+    """Try the modules named, or all; the status is 1 where a survivor is not judged."""
+    parser = argparse.ArgumentParser(description="Which faults do the tests let pass?")
+    parser.add_argument("modules", nargs="*", choices=[*TARGETS, []], metavar="module", help=f"of {', '.join(TARGETS)}")
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this long (60)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many faults at once")
+    given = parser.parse_args()
+    judged = JUDGED.read_text(encoding="utf-8")
+    deadline = time.monotonic() + 60 * given.minutes
+    passed: list[Mutant] = []
+    for module in given.modules or TARGETS:
+        found, tried, known = survivors(module, given.jobs, deadline)
+        print(f"{module}: {len(found)} of {tried} faults passed ({known - tried} of {known} not tried)", flush=True)
+        passed += found
+    return 0 if all(str(fault) in judged for fault in passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
