@@ -1,8 +1,8 @@
 """Plant one fault at a time in a module, and tell which of them its tests let pass: ``nox -s mutants``.
 
-The package and the tests are copied, one expression or statement of the copy is exchanged, and the module's tests run with
-the copy first on PYTHONPATH, which the programs that they start inherit. A survivor that ``tests/mutants.md`` judges is passed
-over in silence. Not for every change: it takes minutes for each module.
+The package and the tests are copied, one expression or statement of the copied package is exchanged, and the module's
+tests run with it first on PYTHONPATH, which the programs that they start inherit. A survivor that ``tests/mutants.md``
+judges is told as such. Not for every change: it takes minutes for each module.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def mutants_of(module: str) -> list[Mutant]:
     def visit(node: ast.AST, where: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             where = f"{where}.{node.name}" if where != module else f"{module} {node.name}"
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If | ast.Assign) and ast.unparse(node).startswith(
+            ("if TYPE_CHECKING", "TYPE_CHECKING")
+        ):
             return
         for changed in _changes(node):
             start, end = (lines[row - 1] + column for row, column in _span(node))
