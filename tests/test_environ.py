@@ -11,6 +11,7 @@ import pytest
 from exported import (
     FILES,
     VARIABLES,
+    ders,
     environment_is_as_it_was,  # noqa: F401  # a fixture of every test here
     naming,
     temporary_folder,  # noqa: F401  # as well
@@ -372,8 +373,9 @@ def test_export_is_shown_and_pickled(ca_file):
     """A copy exports too, and repr() says that it does."""
     block = pickle.loads(pickle.dumps(trusted_context(ca_file, export=True)))
     assert repr(block) == f"<trusted_context(cafile={[str(ca_file)]}, export=True)>"
-    with block:
-        assert variables() == naming(ca_file)
+    with block:  # it brought its certificates along, and names a file with these
+        assert variables() == naming(os.environ["PIP_CERT"])
+        assert ders(os.environ["PIP_CERT"]) == ders(str(ca_file))
     assert "export=" not in repr(pickle.loads(pickle.dumps(trusted_context(ca_file))))
 
 
