@@ -61,7 +61,7 @@ def small_machine(folder):
     defaults = types.SimpleNamespace(openssl_cafile=str(system), openssl_capath=str(folder / "none"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: defaults))
-        patch.setattr(stores, "_SYSTEM_FILES", ())
+        patch.setattr(stores, "SYSTEM_FILES", ())
         patch.setattr(stores, "VERIFIES_NATIVELY", False)
         patch.setattr(certifi, "where", lambda: str(other))
         for name in [name for name in os.environ if name.startswith(_NAMING_FOLDERS)]:

@@ -1,6 +1,5 @@
 """Every test starts without CA and proxy variables, with one CA, one HTTPS server, and the process as it was."""
 
-import asyncio.sslproto
 import http.client
 import os
 import ssl
@@ -15,6 +14,7 @@ import truststore
 from bad_certificates import serving_bad
 from servers import BODY, KeepAliveHandler, Server, serving, write_ca
 
+from trusted_context.core.contexts import TrueSSLContext
 from trusted_context.sources import environment
 
 # Development machines export these; a test that needs one sets it.
@@ -136,7 +136,6 @@ def state():
         "https": ssl._create_default_https_context,
         "create": ssl.create_default_context,
         "class": ssl.SSLContext,
-        "sslproto": vars(asyncio.sslproto)["_create_transport_context"],
         "methods": {name: vars(cls) | {} for name, cls in (_CLASSES | _imported()).items()},
         "functions": _functions(),
         "environ": dict(os.environ),
@@ -150,13 +149,15 @@ _CLASSES = {
     "HTTPConnection": http.client.HTTPConnection,
     "OpenerDirector": urllib.request.OpenerDirector,
     "HTTPSHandler": urllib.request.HTTPSHandler,
+    "SSLContext": TrueSSLContext,
 }
 
 
 # Classes of libraries that no block imports, by their modules.
 _OTHERS = {
     "urllib3.poolmanager": ("PoolManager", "ProxyManager"),
-    "urllib3.connectionpool": ("HTTPSConnectionPool",),
+    "urllib3.connection": ("HTTPSConnection",),
+    "urllib3.connectionpool": ("HTTPConnectionPool", "HTTPSConnectionPool"),
     "requests.sessions": ("Session",),
     "requests.adapters": ("HTTPAdapter",),
     "httpx._transports.default": ("HTTPTransport", "AsyncHTTPTransport"),
@@ -180,7 +181,7 @@ def _functions():
 
 def assert_same(before, after):
     """The process is as it was: the same objects, by ``is``."""
-    for name in ("opener", "connect", "open", "https", "create", "class", "sslproto"):
+    for name in ("opener", "connect", "open", "https", "create", "class"):
         assert after[name] is before[name], name
     for name in before["functions"]:
         assert after["functions"][name] is before["functions"][name], name

@@ -13,6 +13,8 @@ import ssl
 import threading
 import urllib.request
 
+from trusted_context.core import live
+
 BODY = b"a data set"
 # No name begins so (RFC 1123, 2.1): the resolver refuses it by itself, and no name server is asked.
 NO_NAME = "-nobody.invalid"
@@ -299,3 +301,9 @@ def noting_protocols(ca):
     with serving(Server(ca.issue_cert("localhost"), configure=offer)) as server:
         server.files["/"] = note
         yield server, agreed
+
+
+def lent():
+    """How many certificates each context holds from which the governing block lends anchors."""
+    contexts = live.governing().resolved.verifier._lent.values()
+    return {context.cert_store_stats()["x509"] for context in contexts}

@@ -74,10 +74,11 @@ def test_a_task_started_before_the_block_follows_it_unless_it_is_local(keeper, c
 
     async def check(session):
         for local in (False, True):
-            entered, left = asyncio.Event(), asyncio.Event()
+            ready, entered, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-            async def other(entered=entered, left=left, local=local):
+            async def other(ready=ready, entered=entered, left=left, local=local):
                 await refused(session, keeper.url)
+                ready.set()
                 await entered.wait()
                 if local:
                     await refused(session, keeper.url)
@@ -86,7 +87,7 @@ def test_a_task_started_before_the_block_follows_it_unless_it_is_local(keeper, c
                 left.set()
 
             task = asyncio.create_task(other())
-            await asyncio.sleep(0)
+            await ready.wait()
             async with trusted_context(ca_file, local=local):
                 entered.set()
                 await left.wait()

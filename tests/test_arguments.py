@@ -393,12 +393,13 @@ def test_an_error_in_building_a_context_connects_to_nobody(server, ca_file, monk
 
     block = trusted_context([ca_file, material.make_ca("Fresh").pem])  # such as no test before has entered
     if when == "at entry":
-        monkeypatch.setattr("trusted_context.core.trust._prepare", fails)
+        monkeypatch.setattr("trusted_context.core.contexts.Verifier._finish", fails)
         with pytest.raises(OSError, match="out of memory"):
             block.start()
     else:
         with block:
-            monkeypatch.setattr("trusted_context.core.trust._Contexts.new", fails)
+            monkeypatch.setattr("trusted_context.core.contexts.Verifier.borrowing", fails)
+            monkeypatch.setattr("trusted_context.core.contexts.Verifier.stand_in", fails)
             with pytest.raises(OSError, match="out of memory"):
                 fetch(server.url)
     assert server.requests == []

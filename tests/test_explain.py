@@ -281,8 +281,8 @@ def test_an_unusable_store_does_not_stand_in_the_way(bad, monkeypatch):
     def broken():
         raise OSError("no store")
 
-    monkeypatch.setattr(stores, "_system", broken)
-    monkeypatch.setattr(stores, "_from_certifi", broken)
+    monkeypatch.setattr(stores, "system_store", broken)
+    monkeypatch.setattr(stores, "certifi_store", broken)
     explanation = explain(failure_of(bad["unknown-issuer"]))
     assert explanation.cause == "unknown-issuer"
     assert not anchors.system_may_know(None)

@@ -82,7 +82,7 @@ def test_a_second_note_reads_no_store_again(name, bad, monkeypatch):
     failure(fail)
     read = []
     monkeypatch.setattr(stores, "read_hashed", lambda folder: read.append(folder) or ())
-    monkeypatch.setattr(anchors, "_load", lambda *_args: read.append("parsed"))
+    monkeypatch.setattr(anchors, "load", lambda *_args: read.append("parsed"))
     (note,) = failure(fail).__notes__
     assert read == []
     assert note.count("likely") == 1

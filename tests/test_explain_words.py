@@ -76,8 +76,8 @@ def test_system_is_offered_where_the_systems_store_has_the_root(bad, monkeypatch
     """A root, or an issuer, that this machine's store holds is cured by system=True; one of the same name is not."""
     store = tmp_path / "system.pem"
     store.write_bytes(stranger().pem + b"\n" + root().pem)
-    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(store),))
-    monkeypatch.setattr(stores, "_compiled_in", lambda: ("", ""))
+    monkeypatch.setattr(stores, "SYSTEM_FILES", (str(store),))
+    monkeypatch.setattr(stores, "compiled_in", lambda: ("", ""))
     for name in ("untrusted-root", "unknown-issuer"):
         assert explain(failure_of(bad[name])).next.startswith("trusted_context(system=True): the operating system's")
     for name in ("known-interception", "same-name-other-key-sent"):
@@ -156,7 +156,7 @@ def test_an_intermediate_as_anchor_in_a_context_of_ones_own(bad, tmp_path):
 
 def test_a_context_of_the_callers_own_is_said_to_be(bad):
     """Where the failing context was not the block's, the explanation says so and does not blame the block."""
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=bad["sound"].cafile)
     with trusted_context(bad["untrusted-root"].cafile):
         explanation = explain(failure(fetch, bad["untrusted-root"].url, context=context))
     assert explanation.cause == "not-covered"
@@ -238,11 +238,11 @@ def test_the_product_is_known_by_the_issuer_and_not_by_the_server(tmp_path):
 
 
 def test_a_blocks_context_used_outside_any_block(bad):
-    """Nobody live says where its trust came from; what it holds is said all the same."""
+    """Where its trust came from is said though no block is live."""
     port = bad["untrusted-root"]
     context = trusted_context(port.cafile).ssl_context()
     explanation = explain(failure(fetch, port.url, context=context))
-    assert explanation.trusted == '1 certificate ("Corp Root")'
+    assert explanation.trusted == f'cafile={port.cafile}: 1 CA ("Corp Root")'
     assert repr(explanation).startswith("<Explanation unknown-root: localhost: its certificate is signed by")
 
 

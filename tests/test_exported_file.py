@@ -131,7 +131,7 @@ def store(monkeypatch, tmp_path):
     hashed.mkdir(parents=True)
     paths = ssl.get_default_verify_paths()._replace(openssl_cafile=str(file), openssl_capath=str(hashed))
     monkeypatch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-    monkeypatch.setattr(stores, "_SYSTEM_FILES", ())
+    monkeypatch.setattr(stores, "SYSTEM_FILES", ())
     monkeypatch.setattr(stores, "VERIFIES_NATIVELY", False)
     machine = material.make_ca("Machine")
     file.write_bytes(machine.pem)

@@ -3,7 +3,8 @@
 import ssl
 
 import pytest
-from servers import BODY, ConnectProxy, fails, serving
+import trustme
+from servers import BODY, ConnectProxy, fails, serving, write_ca
 
 from trusted_context import trusted_context
 
@@ -69,7 +70,8 @@ def test_a_proxy_that_forwards_plain_http_is_verified_too(plain_server, proxy, c
 
 def test_a_context_that_was_chosen_for_the_proxy_is_kept(server, proxy, ca_file, other_file):
     """Proxy(ssl_context=...) decides about the proxy, and the block about the server behind it."""
-    right, wrong = (ssl.create_default_context(cafile=file) for file in (ca_file, other_file))
+    third = write_ca(trustme.CA(organization_name="Third"), other_file.with_name("third.pem"))
+    right, wrong = (ssl.create_default_context(cafile=file) for file in (ca_file, third))
     with trusted_context(ca_file):
         assert fetch(server.url, proxy, context=right) == BODY
         fails(fetch, server.url, proxy, context=wrong)

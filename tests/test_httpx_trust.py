@@ -12,8 +12,9 @@ import trustme
 from material import hashed_name
 from servers import BODY, Server, asking_for_certificates, fails, serving, write_ca
 
-from trusted_context import trusted_context
-from trusted_context.clients import folders, httpx_defaults
+from trusted_context import InsecureWarning, trusted_context
+from trusted_context.clients import httpx_defaults
+from trusted_context.core import probing
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -107,11 +108,16 @@ def test_a_caller_who_verifies_nothing_keeps_that(moment, library, server, other
 @accepted
 @by_library
 def test_a_client_certificate_is_kept_with_the_trust_beside_it(library, ca, identity, given):
-    """cert=, given inside a block to a client that is otherwise a default one, is presented: that client is chosen."""
-    given.setenv("SSL_CERT_FILE", str(given.ca_file))
+    """cert=, given to a client with default trust, is presented to what the block verifies, and to no other."""
+    with serving(asking_for_certificates(ca)) as asking:
+        with trusted_context(given.ca_file):
+            assert fetch(asking.url, library, cert=identity) == b"client@corp.test"
+            assert fetch(asking.url, library) == b"nobody"
+        with trusted_context(given.other_file):
+            fails(fetch, asking.url, library, cert=identity)
+        with pytest.warns(InsecureWarning), trusted_context(insecure=True):
+            assert fetch(asking.url, library, cert=identity) == b"client@corp.test"
     with serving(asking_for_certificates(ca)) as asking, trusted_context(given.other_file):
-        assert fetch(asking.url, library, cert=identity) == b"client@corp.test"
-        fails(fetch, asking.url, library)
         presenting = ssl.create_default_context(cafile=given.ca_file)
         assert fetch(asking.url, library, verify=presenting, cert=identity) == b"client@corp.test"
 
@@ -127,13 +133,13 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_context_with_settings_of_its_own_was_chosen(change, ca_file, other_file, monkeypatch):
-    """The environment's CAs, but another setting: the context is somebody's choice; as it was, it is nobody's."""
+def test_settings_choose_no_trust_and_further_cas_do(change, ca_file, other_file, monkeypatch):
+    """The environment's CAs with another setting are a default's still; with one more CA they were chosen."""
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     same, changed, wider = (ssl.create_default_context(cafile=other_file) for _ in range(3))
     change(changed)
     wider.load_verify_locations(ca_file)
-    assert [httpx_defaults.is_default(each, "httpx") for each in (same, changed, wider)] == [True, False, False]
+    assert [httpx_defaults.is_default(each, "httpx") for each in (same, changed, wider)] == [True, True, False]
 
 
 def test_what_is_chosen_later_is_chosen(ca_file, other_file, monkeypatch):
@@ -143,7 +149,7 @@ def test_what_is_chosen_later_is_chosen(ca_file, other_file, monkeypatch):
     assert httpx_defaults.is_default(first, "httpx")
     assert httpx_defaults.is_default(second, "httpx")
     first.load_verify_locations(ca_file)
-    second.check_hostname = False
+    second.check_hostname, second.verify_mode = False, ssl.CERT_NONE
     assert not httpx_defaults.is_default(first, "httpx")
     assert not httpx_defaults.is_default(second, "httpx")
 
@@ -186,14 +192,22 @@ def test_what_other_code_makes_in_the_librarys_place_was_chosen(moment, library,
 
 
 def test_a_subset_of_what_is_trusted_by_default_was_chosen(ca, other_ca, tmp_path, given):
-    """A context with some of the environment's CAs, or none, or a subclass with all of them, is a choice."""
+    """A context with some of the environment's CAs, or none, or with connections of its own making, is a choice."""
     both = tmp_path / "both.pem"
     both.write_bytes(ca.cert_pem.bytes() + other_ca.cert_pem.bytes())
     given.setenv("SSL_CERT_FILE", str(both))
     assert httpx_defaults.is_default(ssl.create_default_context(cafile=both), "httpx")
     assert not httpx_defaults.is_default(ssl.create_default_context(cafile=given.ca_file), "httpx")
     assert not httpx_defaults.is_default(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "httpx")
-    own = type("Own", (ssl.SSLContext,), {})(ssl.PROTOCOL_TLS_CLIENT)
+    own = ssl.create_default_context(cafile=both)
+    own.wrap_socket = own.wrap_socket
+    assert not httpx_defaults.is_default(own, "httpx")
+
+    class Wrapping(ssl.SSLContext):
+        def wrap_bio(self, *args, **kwargs):
+            return super().wrap_bio(*args, **kwargs)
+
+    own = Wrapping(ssl.PROTOCOL_TLS_CLIENT)
     own.load_verify_locations(both)
     assert not httpx_defaults.is_default(own, "httpx")
 
@@ -243,12 +257,12 @@ def test_a_context_shows_what_it_finds_in_a_folder(ca, other_ca, ca_file, other_
     """Asked for certificates, a context shows those that are in its folder, and trusts no more than before."""
     ders = [ssl.PEM_cert_to_DER_cert(each.cert_pem.bytes().decode()) for each in (ca, other_ca)]
     context = _bare_context(folder_of("one", ca_file))
-    folders.reveal(context, ders)
+    probing.reveal(context, ders)
     assert context.get_ca_certs(binary_form=True) == ders[:1]
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context = _bare_context(folder_of("other", other_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    folders.reveal(context, ders)
+    probing.reveal(context, ders)
     assert context.get_ca_certs() == []
 
 

@@ -13,7 +13,8 @@ import trustme
 from servers import BODY, Server, fetch, refusal, serving
 
 from trusted_context import InsecureWarning, clients, trusted_context
-from trusted_context.core import trust
+from trusted_context.core.contexts import Verifier, verifier
+from trusted_context.core.trust import Trust
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_python_that_allows_older_versions_is_hardened():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    assert trust._harden(context, trust.Trust()).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert verifier(Trust())._harden(context).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 # --- the warning
@@ -192,11 +193,12 @@ def test_a_warning_that_is_an_error_leaves_nothing_entered(server):
 def test_no_error_while_building_turns_verification_off(server, ca_file, monkeypatch):
     """When a block's context cannot be built, the connection is not made, and nothing is sent."""
 
-    def fail(*_args):
+    def fail(*_args, **_kwargs):
         raise MemoryError("no context")
 
     with trusted_context(ca_file):
-        monkeypatch.setattr(trust.Trust, "shared_context", fail)
+        monkeypatch.setattr(Verifier, "borrowing", fail)
+        monkeypatch.setattr(Verifier, "stand_in", fail)
         with pytest.raises(MemoryError):
             fetch(server.url)
     assert server.requests == []

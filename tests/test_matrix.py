@@ -237,7 +237,6 @@ def test_nothing_stays_open_after_its_client_was_closed(client, keeper, proxy, c
         built = client.build(via)
         with trusted_context(ca_file):
             assert client.fetch(built, keeper.url + "noted", via) == BODY
-        assert not ended.is_set()
         client.close(built)
     assert ended.wait(10)
 

@@ -3,7 +3,7 @@
 import ssl
 
 import pytest
-from servers import BODY, fails
+from servers import BODY, asking_for_certificates, fails, serving
 
 from trusted_context import trusted_context
 
@@ -67,25 +67,43 @@ class _Late(_Blind):
         conn.ca_certs = verify
 
 
-@pytest.mark.skipif(not hasattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context"), reason="older")
 @pytest.mark.parametrize("adapter", [_Blind, _Late])
-def test_cas_that_come_too_late_are_an_error(adapter, server, session, ca_file, other_file):
-    """CAs that an adapter of others has for a pool of the block's neither widen the block nor are overruled by it."""
+def test_cas_that_an_adapter_tells_its_pool_late_are_heeded(adapter, server, session, ca_file, other_file):
+    """What an adapter of others writes on the pool that it was given is for that pool: a pin holds, and alone."""
     session.mount("https://", adapter())
-    for block, pin in ((other_file, ca_file), (ca_file, other_file)):
-        with trusted_context(block), pytest.raises(OSError, match="pass them as verify="):
-            fetch(server.url, session, verify=str(pin))
     with trusted_context(other_file):
+        assert fetch(server.url, session, verify=str(ca_file)) == BODY
         fails(fetch, server.url)
-    assert server.requests == []
+    with trusted_context(ca_file):
+        fails(fetch, server.url, requests.Session(), verify=str(other_file))
+        assert fetch(server.url) == BODY
 
 
-def test_a_client_certificate_is_not_left_out_without_a_word(server, ca, ca_file, tmp_path):
-    """An adapter that tells its pool of the certificate only afterwards gets an error, not an anonymous connection."""
+class _WithKey(_Blind):
+    """Tells its pool of a client certificate when it has it."""
+
+    def __init__(self, key):
+        self.key = key
+        super().__init__()
+
+    def cert_verify(self, conn, url, verify, cert):
+        super().cert_verify(conn, url, verify, cert)
+        conn.cert_file = self.key
+
+
+def test_a_client_certificate_is_presented_to_its_own_hosts_alone(ca, ca_file, tmp_path):
+    """One that an adapter writes on its pool is presented to that host, and to no other of the same block."""
     client = tmp_path / "client.pem"
     ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(client)
-    with requests.Session() as session, trusted_context(ca_file):
-        session.mount("https://", _Blind())
-        with pytest.raises(ssl.SSLError, match="CAs or a client certificate were set on a connection pool"):
-            fetch(server.url, session, cert=str(client))
-    assert server.requests == []
+    with (
+        serving(asking_for_certificates(ca)) as meant,
+        serving(asking_for_certificates(ca)) as other,
+        requests.Session() as session,
+        requests.Session() as plain,
+        trusted_context(ca_file),
+    ):
+        session.mount(meant.url, _WithKey(str(client)))
+        assert fetch(meant.url, session) == b"client@corp.test"
+        assert fetch(other.url, session) == fetch(other.url, plain) == fetch(meant.url, plain) == b"nobody"
+        assert fetch(meant.url, session, cert=str(client)) == b"client@corp.test"
+        assert fetch(other.url, session) == fetch(other.url) == b"nobody"

@@ -11,13 +11,13 @@ from trusted_context.clients import importing
 
 SEAMS = {
     "aiohttp.connector": ["TCPConnector._get_ssl_context", "BaseConnector.connect"],
-    "asyncio.sslproto": ["_create_transport_context"],
-    "botocore.httpsession": ["URLLib3Session._get_connection_manager", "URLLib3Session._setup_ssl_cert"],
+    "botocore.httpsession": ["URLLib3Session._get_connection_manager"],
     "httpx._transports.default": ["HTTPTransport.handle_request", "create_ssl_context"],
     "httpx2._transports.default": ["AsyncHTTPTransport.handle_async_request"],
-    "requests.adapters": ["HTTPAdapter.cert_verify"],
     "requests.sessions": ["Session.merge_environment_settings"],
-    "urllib3.poolmanager": ["PoolManager.connection_from_context"],
+    "urllib3.connection": ["HTTPSConnection.connect"],
+    "urllib3.connectionpool": ["HTTPConnectionPool._get_conn"],
+    "urllib3.poolmanager": ["PoolManager.connection_from_pool_key"],
 }
 
 # Here, since some change the process when they are imported.

@@ -61,7 +61,7 @@ def store(monkeypatch, tmp_path):
     real = ssl.get_default_verify_paths()
     paths = real._replace(openssl_cafile=str(file), openssl_capath=str(folder))
     monkeypatch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: paths))
-    monkeypatch.setattr(stores, "_SYSTEM_FILES", ())
+    monkeypatch.setattr(stores, "SYSTEM_FILES", ())
     monkeypatch.setattr(stores, "VERIFIES_NATIVELY", False)
     return types.SimpleNamespace(file=file, folder=folder)
 
@@ -263,7 +263,7 @@ def test_what_a_user_cannot_mend_in_the_system_is_not_told(server, ca, other_ca,
 def test_a_distribution_s_own_file_is_found(ca, store, monkeypatch, tmp_path):
     """Where the interpreter was built to look elsewhere, the distribution's bundle is the system's store."""
     file = write_ca(ca, tmp_path / "distribution.pem")
-    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(tmp_path / "gone"), str(file)))
+    monkeypatch.setattr(stores, "SYSTEM_FILES", (str(tmp_path / "gone"), str(file)))
     assert trusted_context().describe().startswith(f"the operating system's store ({file}): 1 CA;")
     assert anchors(system=True) == {der(ca)}
 

@@ -1,6 +1,5 @@
 """urllib3's contexts: what one pool sets on its own touches no other, and all that pools share is verified."""
 
-import gc
 import ssl
 import sys
 import threading
@@ -24,8 +23,6 @@ from servers import (
 from urllib3.exceptions import HTTPError
 
 from trusted_context import trusted_context
-from trusted_context.clients import for_urllib3 as client
-from trusted_context.core import trust
 from trusted_context.sources import stores
 
 
@@ -158,34 +155,43 @@ def test_a_renewed_client_certificate_is_used(ca, ca_file, identity):
 # --- threads, and what they share
 
 
-def test_a_shared_context_is_written_to_once(ca, ca_file, identity, monkeypatch):
-    """However many connections are made by it: OpenSSL reads a context without a lock while another thread writes."""
-    written = []
-    for name in ("set_alpn_protocols", "load_cert_chain"):
-        method = getattr(ssl.SSLContext, name)
-
-        def note(context, *args, name=name, method=method):
-            written.append(name)
-            return method(context, *args)
-
-        monkeypatch.setattr(trust._Context, name, note, raising=False)
+def test_a_client_certificate_set_on_a_pool_is_presented_to_its_host_alone(ca, ca_file, identity):
+    """What is written on a pool after it was given out is for that pool, in this block and in later ones."""
+    both, *_ = identity
     with (
-        serving(asking_for_certificates(ca)) as asking,
-        trusted_context(ca_file),
-        urllib3.PoolManager(cert_file=str(identity[0]), retries=False, timeout=20) as manager,
+        serving(asking_for_certificates(ca)) as meant,
+        serving(asking_for_certificates(ca)) as other,
+        urllib3.PoolManager() as manager,
     ):
-        for _ in range(3):
-            answer = manager.request("GET", asking.url, headers={"Connection": "close"})
-            assert answer.data == b"client@corp.test"
-    assert sorted(written) == ["load_cert_chain", "set_alpn_protocols"]
+        with trusted_context(ca_file):
+            pool = manager.connection_from_url(meant.url)
+            pool.cert_file = pool.key_file = both
+            assert pool.request("GET", "/").data == b"client@corp.test"
+            assert fetch(other.url, manager) == fetch(other.url) == fetch(meant.url) == b"nobody"
+        with trusted_context(ca_file):
+            assert fetch(other.url, manager) == fetch(meant.url) == b"nobody"
 
 
-def test_a_clients_key_is_kept_no_longer_than_its_pool(ca, ca_file, identity):
-    """A context that holds a client certificate goes with the pools that use it, though the trust is cached."""
-    with serving(asking_for_certificates(ca)) as asking, trusted_context(ca_file):
-        assert fetch(asking.url, cert_file=identity[0]) == b"client@corp.test"
-        gc.collect()
-        assert not [settings for _, settings, _ in client._kept_by_pools if settings.holds_a_key]
+def test_what_is_written_on_a_pool_is_for_that_pool(server, elsewhere, ca_file, other_file):
+    """CAs, cert_reqs and assert_hostname written on a pool that a block gave out hold there, and nowhere else."""
+    changes = {
+        "ca_certs": (other_file, False),
+        "cert_reqs": ("CERT_NONE", True),
+        "assert_hostname": (False, True),
+        "assert_fingerprint": ("00" * 32, False),
+    }
+    for name, (value, works) in changes.items():
+        with trusted_context(ca_file), urllib3.PoolManager() as manager, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # urllib3's, of a request that is not verified
+            pool = manager.connection_from_url(elsewhere.url if works else server.url)
+            setattr(pool, name, str(value) if name == "ca_certs" else value)
+            if works:
+                assert pool.request("GET", "/", retries=False).data == BODY
+            else:
+                with pytest.raises(HTTPError):
+                    pool.request("GET", "/", retries=False)
+            assert fails(fetch, elsewhere.url).verify_code == 62
+            assert fetch(server.url) == BODY
 
 
 def test_sixteen_threads_share_one_pool_manager(ca, ca_file, other_file, identity):
@@ -249,7 +255,7 @@ def test_with_truststore_injected_cafile_stays_exclusive(inject_truststore, serv
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="a test cannot add to that system's store")
 def test_where_the_system_verifies_a_pool_keeps_its_connections(ca, ca_file, other_file, monkeypatch):
-    """As on Windows and macOS: each server has a context of its own, and its connections are used again."""
+    """As on Windows and macOS: connections are used again."""
     monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
     monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
     with serving(Server(ca.issue_cert("localhost", "127.0.0.1"), handler=KeepAliveHandler)) as keeper:
@@ -257,8 +263,6 @@ def test_where_the_system_verifies_a_pool_keeps_its_connections(ca, ca_file, oth
         with trusted_context(ca_file, system=True), urllib3.PoolManager() as manager:
             assert fetch(keeper.url, manager) == fetch(keeper.url, manager) == fetch(at_127, manager) == BODY
             assert keeper.accepted == 2
-            contexts = {id(manager.pools[key].conn_kw["ssl_context"]) for key in manager.pools.keys()}  # noqa: SIM118
-            assert len(contexts) == 2
         with trusted_context(system=True):
             fails(fetch, keeper.url)
 

@@ -194,7 +194,8 @@ class TrustedContext:
             ValueError: *host* is not a host.
         """
         name, port = (None, None) if host is None else parse_host(host)
-        return self._in_force().trust.new_context(name, port)
+        resolved = self._in_force()
+        return resolved.verifier.new(name, port, source=resolved.summary)
 
     def environment(self) -> dict[str, str]:
         """A copy of ``os.environ`` that makes a child process trust what this block does: ``subprocess.run(env=...)``.

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
+from ..core.contexts import count_in
 from ..core.hosts import authority
-from ..core.trust import count_in
 from .findings import Advice
 
 TYPE_CHECKING = False

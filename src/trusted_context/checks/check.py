@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable  # noqa: TC003  # typing.get_type_hints(check) looks it up here
 
 from .._arguments import check_cafile
+from ..core.contexts import verifier
 from ..core.hosts import authority
 from ..explanations.failure import day
 from ..explanations.products import product_of
@@ -152,7 +153,7 @@ class _Check:
         self._connect(probe)
         proxy_trust = self._trust_for_proxy(probe, known)
         self._tell(f"TLS with {self._host}")
-        agreed = probe.look(proxy_trust.new_context() if proxy_trust else None)
+        agreed = probe.look(verifier(proxy_trust).new() if proxy_trust else None)
         if probe.proxy:
             self._step("proxy", "passed", f"opened a tunnel to {authority(self._host, self._port)}")
         self._note(agreed)
@@ -207,7 +208,7 @@ class _Check:
             if candidate.trust is None:
                 continue
             try:
-                probe.verify_proxy(candidate.trust.new_context())
+                probe.verify_proxy(verifier(candidate.trust).new())
             except Stopped as stopped:
                 failure = failure or stopped
             else:

@@ -10,8 +10,8 @@ import socket
 import ssl
 
 from ..core import handshake
+from ..core.contexts import Context, TrueSSLContext
 from ..core.hosts import authority
-from ..core.trust import _Context, _TrueSSLContext
 from .deadline import within
 from .plain import PlainAnswerError
 from .tunnel import PlainProxyError, TunnelError, open_tunnel
@@ -255,7 +255,7 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
 
     For looking alone: nothing is verified, so what comes over such a connection is nobody's word.
     """
-    context: ssl.SSLContext = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context: ssl.SSLContext = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     # Down to the oldest TLS and the weakest keys that this OpenSSL knows, so that they can be named.
@@ -268,7 +268,7 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
             asked.append(True)
 
     # Nothing public tells it. Through the C type, as with every setting: see _trust.
-    callback = getattr(_TrueSSLContext.__base__, "_msg_callback", None)
+    callback = getattr(TrueSSLContext.__base__, "_msg_callback", None)
     if callback is not None:
         callback.__set__(context, note)
     return context

@@ -96,7 +96,7 @@ def certifi_store() -> tuple[Certifi, Source | None]:
     version, age = certifi.__version__, _age_in_days(certifi.__version__)
     upgrade = _UPGRADE if age is not None and age > _OLD_DAYS else None
     try:
-        source = stores._from_certifi()
+        source = stores.certifi_store()
     except (OSError, BundleError) as error:
         problem = _words(error)
         return Certifi(version=version, age_in_days=age, file=certifi.where(), upgrade=upgrade, problem=problem), None
@@ -106,7 +106,7 @@ def certifi_store() -> tuple[Certifi, Source | None]:
 
 def system_store() -> tuple[SystemStore, Source | None]:
     """The operating system's store: where it is, and how many certificates are there."""
-    source = stores._system()
+    source = stores.system_store()
     if source and source.native and importlib.util.find_spec("truststore") is None:
         source = native_store.read_store()
     if source is None:
@@ -135,7 +135,7 @@ def read(name: str, value: str) -> tuple[bool, str]:
     if name != environment.SSL_CERT_DIR and _is_special(value):
         return False, _NOT_READ
     try:
-        count = len(stores._read_variable(name, value).certificates)
+        count = len(stores.read_variable(name, value).certificates)
     except (OSError, BundleError) as error:
         return False, _words(error)
     return True, f"{count} {'certificate' if count == 1 else 'certificates'}"

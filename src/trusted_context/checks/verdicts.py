@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from ..core.contexts import verifier
 from ..core.trust import Trust
 from .deadline import within
 from .diagnosis import words
@@ -106,9 +107,9 @@ class Trials:
     def _shake_hands(self, trust: Trust) -> Outcome:
         # In a block one trust has to verify both, the server and a proxy that is spoken to in TLS.
         proxy = self._probe.proxy
-        for_proxy = trust.new_context(proxy.host, proxy.port) if proxy and proxy.scheme == "https" else None
+        for_proxy = verifier(trust).new(proxy.host, proxy.port) if proxy and proxy.scheme == "https" else None
         try:
-            context = trust.new_context(self._probe.host, self._probe.port)
+            context = verifier(trust).new(self._probe.host, self._probe.port)
             if trust.native:  # the operating system may go and fetch what it lacks
                 within(self._probe.deadline, self._probe.verify, context, for_proxy)
             else:

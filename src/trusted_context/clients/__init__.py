@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     # Never run: PyInstaller and cx_Freeze take into a program what its byte code imports by name, and see these.
-    from . import for_aiohttp, for_asyncio, for_botocore, for_httpx, for_urllib, for_urllib3  # noqa: F401
+    from . import for_aiohttp, for_botocore, for_httpx, for_ssl, for_urllib, for_urllib3  # noqa: F401
 
 # Each module in which a client is met, with our module for it and the function of that which meets it. Ours is imported
 # when theirs is: most programs have one or two of these clients, and pay for no more when they enter their first block.
 _SEAMS = {
+    "urllib3.connection": ("urllib3", "meet_connections"),
+    "urllib3.connectionpool": ("urllib3", "meet_pools"),
     "urllib3.poolmanager": ("urllib3", "meet_pool_manager"),
     "requests.sessions": ("urllib3", "meet_sessions"),
-    "requests.adapters": ("urllib3", "meet_adapters"),
     "botocore.httpsession": ("botocore", "meet_httpsession"),
     "httpx": ("httpx", "meet_library"),
     "httpx._transports.default": ("httpx", "meet_transports"),
     "httpx2": ("httpx", "meet_library"),
     "httpx2._transports.default": ("httpx", "meet_transports"),
-    "asyncio.sslproto": ("asyncio", "meet_sslproto"),
     "aiohttp.connector": ("aiohttp", "meet_connector"),
 }
 
@@ -43,6 +43,7 @@ def install() -> None:
     if _installed:
         return
     try:
+        _call("ssl", "install")
         _call("urllib", "install")
         importing.meet({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
     except Exception:

@@ -1,8 +1,8 @@
 """aiohttp, and what sits on top of it: fsspec, gcsfs.
 
-A connector keeps its connections by a key that holds what the request said as ``ssl=``. Inside a block ours is put
-there for whoever said nothing, in a copy of the request: aiohttp itself then keeps apart what was opened inside from
-what was opened outside.
+A connector keeps its connections by a key that holds what the request said as ``ssl=``. Inside a block a token is put
+there for whoever chose no trust, in a copy of the request: aiohttp itself then keeps apart what was opened inside from
+what was opened outside. Each connection gets a context of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import weakref
 from contextvars import ContextVar
 
 from ..core import live
+from ..core.contexts import Context
 from ..core.lock import lock
-from ..core.trust import _Context
 from ..sources import environment
+from . import for_ssl
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 _patches = Patches()
 
-# The contexts of single servers live only as long as the connections in whose keys they are.
-_kept_by_connections: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
+# What stands in keys for contexts of the caller's with default trust, by the trust of the block.
+_tokens: weakref.WeakKeyDictionary[ssl.SSLContext, dict[Trust, ssl.SSLContext]] = weakref.WeakKeyDictionary()
 
 # The modules that were imported under an export, each with the default context that it made of that.
 _imported_under_export: list[tuple[Any, object]] = []
@@ -74,9 +75,10 @@ def _renew_defaults() -> None:
 class _Attempt:
     """One request's way to a connection, of which one is found in the pool or opened."""
 
-    def __init__(self, entry: Entry, context: ssl.SSLContext) -> None:
+    def __init__(self, entry: Entry, token: ssl.SSLContext, own: ssl.SSLContext | None) -> None:
         self.entry = entry
-        self.context = context
+        self.token = token
+        self.own = own
         self.opens = False
 
 
@@ -96,17 +98,19 @@ def _make_connect(module: Any, original: Callable[..., Any]) -> Callable[..., An
                 _renew_defaults()
                 return await original(self, req, *args, **kwargs)
             # The request itself is the caller's, who may send it again after the block.
-            own = copy.copy(req)
-            if not _is_default(self, req, module) or not _give(own, entry.trust):
+            asked = copy.copy(req)
+            own = _own_context(self, req)
+            token = _token(entry.trust, own)
+            if not _is_default(self, req, module) or not _give(asked, token):
                 return await original(self, req, *args, **kwargs)
-            attempt, before = _Attempt(entry, own.ssl), _attempt.get()
+            attempt, before = _Attempt(entry, token, own), _attempt.get()
             _attempt.set(attempt)
             try:
-                connection = await original(self, own, *args, **kwargs)
+                connection = await original(self, asked, *args, **kwargs)
             except _EndedError:
                 continue
             except module.ClientConnectorError as error:
-                _name_the_key(error, attempt.context, req.ssl)
+                _name_the_key(error, token, req.ssl)
                 raise
             finally:
                 # A reset() would raise where the coroutine is closed from another context.
@@ -119,28 +123,40 @@ def _make_connect(module: Any, original: Callable[..., Any]) -> Callable[..., An
     return connect
 
 
+def _own_context(connector: Any, req: Any) -> ssl.SSLContext | None:
+    """The context that the request brings along, or the connector; ``None`` where aiohttp makes it."""
+    return next((given for given in (req.ssl, connector._ssl) if isinstance(given, ssl.SSLContext)), None)
+
+
 def _is_default(connector: Any, req: Any, module: Any) -> bool:
     """Whether nobody chose the trust: not the request, not the connector, and no subclass of either."""
-    if not isinstance(connector, module.TCPConnector) or not _is_unset(req.ssl) or not _is_unset(connector._ssl):
+    if not isinstance(connector, module.TCPConnector):
         return False
-    return getattr(connector._get_ssl_context, "__func__", None) is module.TCPConnector._get_ssl_context
-
-
-def _is_unset(value: object) -> bool:
-    return value is True or value is None  # None up to 3.9
-
-
-def _give(req: Any, trust: Trust) -> bool:
-    """Make ours the context of a request, and so of its key; false where it has no use for one."""
-    servers = [req] if req.is_ssl() else []
-    if req.proxy is not None and req.proxy.scheme == "https":
-        servers.append(req.proxy)
-    if not servers:
+    if getattr(connector._get_ssl_context, "__func__", None) is not module.TCPConnector._get_ssl_context:
         return False
-    # Each gets its own below. When the block ends meanwhile there is but this one, which must not verify too little.
-    server = next((server for server in servers if trust.verifies(server.host, server.port)), servers[0])
-    req._ssl = _context(trust, server.host, server.port)
-    return req.connection_key.ssl is req.ssl is req._ssl
+    return all(given is True or given is None or for_ssl.is_default(given) for given in (req.ssl, connector._ssl))
+
+
+def _give(req: Any, token: ssl.SSLContext) -> bool:
+    """Make *token* what the request says as ``ssl=``, and so a part of its key; false where it has no use for one."""
+    if not (req.is_ssl() or (req.proxy is not None and req.proxy.scheme == "https")):
+        return False
+    req._ssl = token
+    return req.connection_key.ssl is req.ssl is token
+
+
+def _token(trust: Trust, own: ssl.SSLContext | None) -> ssl.SSLContext:
+    """What tells the connections of this trust apart in a connector's keys. As a context it trusts nobody."""
+    if own is None:
+        return _token_of(trust)
+    with lock:
+        tokens = _tokens.setdefault(own, {})
+        return tokens.setdefault(trust, Context(ssl.PROTOCOL_TLS_CLIENT))
+
+
+@functools.lru_cache(maxsize=16)
+def _token_of(_trust: Trust) -> ssl.SSLContext:
+    return Context(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _make_get_ssl_context(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,14 +164,25 @@ def _make_get_ssl_context(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_ssl_context(self: Any, req: Any) -> Any:
         attempt = _attempt.get()
         # The request to an https:// proxy, too, has what was given to the one that goes through it.
-        if attempt is None or req.ssl is not attempt.context:
+        if attempt is None or req.ssl is not attempt.token:
             return original(self, req)
         if not (attempt.opens or attempt.entry.live):
             raise _EndedError
         attempt.opens = True
-        return _context(attempt.entry.trust, req.host, req.port) if req.is_ssl() else original(self, req)
+        return _context(attempt, req.host, req.port) if req.is_ssl() else original(self, req)
 
     return get_ssl_context
+
+
+def _context(attempt: _Attempt, host: str, port: int | None) -> ssl.SSLContext:
+    """A context for one connection."""
+    entry = attempt.entry
+    if attempt.own is not None:
+        # One with a client certificate that cannot be read from it stays: it is verified as without a block.
+        return for_ssl.stand_in(attempt.own, entry, host, port) or attempt.own
+    context = entry.resolved.verifier.borrowing(host, port, source=entry.resolved.summary)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _name_the_key(error: Any, context: ssl.SSLContext, said: object) -> None:
@@ -164,31 +191,3 @@ def _name_the_key(error: Any, context: ssl.SSLContext, said: object) -> None:
     if getattr(key, "ssl", None) is context and hasattr(key, "_replace"):  # up to 3.10 a key is no tuple
         error._conn_key = key._replace(ssl=said)
         error.args = (error._conn_key, *error.args[1:])
-
-
-def _context(trust: Trust, host: str, port: int | None) -> ssl.SSLContext:
-    # Never shared between servers where a context is locked during the handshake (truststore's).
-    if not trust.native:
-        return trust.shared_context(_as_aiohttp_does, host, port)
-    with lock:
-        context = _kept_by_connections.get((trust, host, port))
-        if context is None:
-            context = trust.new_context(host, port)
-            _as_aiohttp_does(context)
-            _kept_by_connections[trust, host, port] = context
-    return context
-
-
-def _as_aiohttp_does(context: ssl.SSLContext) -> None:
-    context.set_alpn_protocols(["http/1.1"])
-    if isinstance(context, _Context):
-        context.__class__ = _Recognised
-
-
-class _Recognised(_Context):
-    """A context that is one to ``isinstance()`` also where truststore took ``ssl.SSLContext``'s place.
-
-    asyncio's ``start_tls()`` takes no other, and what aiohttp does not recognise it replaces by an unverified one.
-    """
-
-    __class__ = property(lambda _self: ssl.SSLContext)

@@ -1,6 +1,6 @@
-"""botocore, and boto3 on top of it: they hand urllib3 a context of their own, which here counts as nobody's choice.
+"""botocore, and boto3 on top of it: they hand urllib3 a context of their own, which nobody chose.
 
-Inside a block a session's pools are asked for without that context, so that our urllib3 gives them the block's.
+Inside a block a session's pools are asked for without that context, so that urllib3's connections are the block's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 
 from ..core import live
 from ..sources import environment
-from . import for_urllib3
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -23,22 +22,19 @@ _patches = Patches()
 
 
 def restore() -> list[str]:
-    """Put every method back where it is still ours."""
+    """Put the method back where it is still ours."""
     return _patches.restore()
 
 
 def meet_httpsession(module: ModuleType) -> None:
-    """Cover botocore, where its urllib3 is covered.
+    """Cover botocore, together with urllib3.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks the method that finds the pool manager, or the path of its CAs.
     """
-    if for_urllib3.is_covered():
-        _patches.require(module, "URLLib3Session._get_connection_manager", "URLLib3Session._setup_ssl_cert", "where")
-        _patches.wrap(
-            module.URLLib3Session, "_get_connection_manager", functools.partial(_make_get_connection_manager, module)
-        )
-        _patches.wrap(module.URLLib3Session, "_setup_ssl_cert", _make_setup_ssl_cert)
+    _patches.require(module, "URLLib3Session._get_connection_manager", "where")
+    make = functools.partial(_make_get_connection_manager, module)
+    _patches.wrap(module.URLLib3Session, "_get_connection_manager", make)
 
 
 def _make_get_connection_manager(module: Any, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,12 +68,3 @@ class _Unchosen:
 
     def connection_from_url(self, url: str) -> Any:
         return self._manager.connection_from_url(url, pool_kwargs={"ssl_context": None})
-
-
-def _make_setup_ssl_cert(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def setup_ssl_cert(self: Any, conn: Any, url: str, verify: Any) -> Any:
-        # It would make urllib3 load certifi's bundle into our context.
-        return None if for_urllib3.is_ours(conn) else original(self, conn, url, verify)
-
-    return setup_ssl_cert

@@ -13,10 +13,10 @@ import sys
 import weakref
 
 from ..core import live
+from ..core.contexts import OnePerConnection
 from ..core.lock import lock
-from . import httpx_defaults, importing
+from . import for_ssl, httpx_defaults, importing
 from .patches import NotCoveredError, Patches
-from .steady import OnePerConnection, steady
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,12 +139,10 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
     if ours is None:
         changed: dict[str, ssl.SSLContext] = {}
         if decides_server:
-            kind = _Kind((library, pool._http1, pool._http2))
-            changed["ssl_context"] = _context(trust, kind, host, port)
+            changed["ssl_context"] = OnePerConnection(_make_for(trust, pool._ssl_context, host, port))
         if decides_proxy:
-            # As for every proxy, HTTP/1.1 is spoken to it.
-            kind = _Kind((library, True, False))
-            changed["proxy_ssl_context"] = _context(trust, kind, proxy.host.decode("ascii"), proxy.port or 443)
+            of_proxy = _make_for(trust, None, proxy.host.decode("ascii"), proxy.port or 443)
+            changed["proxy_ssl_context"] = OnePerConnection(of_proxy)
         with lock:
             ours = beside.pools.get(key)
             if ours is None:
@@ -154,23 +152,20 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
     return ours
 
 
-def _context(trust: Trust, kind: _Kind, host: str, port: int) -> ssl.SSLContext:
-    if trust.native and trust.verifies(host, port):
-        context: ssl.SSLContext = OnePerConnection(lambda: trust.new_context(host, port))
-    else:
-        context = trust.shared_context(kind, host, port)
-    httpx_defaults.tell(context, default=False)
-    return context
+def _make_for(trust: Trust, own: ssl.SSLContext | None, host: str, port: int) -> Callable[[], ssl.SSLContext]:
+    """What makes the context of each connection, with the settings of the client's own context if it has one."""
 
+    def make() -> ssl.SSLContext:
+        entry = next((entry for entry in live.all_live() if entry.trust == trust), None)
+        if entry is None:
+            raise _EndedError
+        made = None if own is None else for_ssl.stand_in(own, entry, host, port)
+        if made is None:
+            verifier = entry.resolved.verifier
+            made = verifier.borrowing(host, port, source=entry.resolved.summary)
+        return made
 
-class _Kind(tuple[object, ...]):
-    """A library, and the versions of HTTP that it offers by ALPN: contexts are shared by pools that offer the same."""
-
-    __slots__ = ()
-
-    def __call__(self, context: ssl.SSLContext) -> None:
-        """Let the library write that on *context* at every connection."""
-        steady(context)
+    return make
 
 
 def _like(pool: Any, changed: dict[str, ssl.SSLContext]) -> Any:

@@ -1,7 +1,8 @@
 """urllib.request's global opener, and http.client under every opener.
 
-Trust is decided in ``HTTPSConnection.connect``: always for a connection that the global opener made, else only where
-the connection's context is the one that http.client made by itself.
+Connections with a default context are verified by the block as those of every client are (``for_ssl``). Here are those
+that are verified by it though their context is another: what the global opener was built with gives way to the block,
+and so does what a program made the default of all its connections to skip verification.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from contextvars import ContextVar
 from urllib.request import AbstractHTTPHandler, HTTPSHandler, OpenerDirector
 
 from ..core import live
-from . import downgrade
+from ..core.contexts import Context
+from . import downgrade, for_ssl
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..core.trust import Trust
+    from ..core.live import Entry
 
 # What decides the trust of a connection is private there; typeshed does not know it.
 _urllib: Any = urllib.request
+_ssl: Any = ssl
 
 _patches = Patches()
 # What was the global opener before, while we are installed: an opener, or None.
@@ -35,6 +38,8 @@ _before: list[OpenerDirector | None] = []
 # The opener that a call of the global opener is in, and the connections that were made for such calls.
 _through: ContextVar[OpenerDirector | None] = ContextVar("trusted_context_opener", default=None)
 _made_by_global_opener: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
+# Contexts that stand for none.
+_placeholders: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
 
 
 def install() -> None:
@@ -78,43 +83,52 @@ def _is_genuine(cls: type, name: str) -> bool:
 def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(original)
     def connect(self: Any) -> None:
-        trust = _trust_for(self)
-        if trust is None:
+        entry = live.governing()
+        if entry is None:
             return original(self)
         host, port = (self._tunnel_host, self._tunnel_port) if self._tunnel_host else (self.host, self.port)
         own = self._context
-        # For the time of the handshake alone: what the connection was built with is what it has afterwards.
-        self._context = trust.shared_context(_as_http_client_does, host, port)
+        if _gives_way(self, own, verified=entry.trust.verifies(host, port)):
+            # For the time of the handshake alone: what the connection was built with is what it has afterwards.
+            self._context = _make_context(entry, host, port)
         try:
-            return original(self)
+            with for_ssl.going_to(host, port):
+                return original(self)
         finally:
             self._context = own
 
     return connect
 
 
-def _trust_for(connection: Any) -> Trust | None:
-    entry = live.governing()
-    if entry is None or not (connection in _made_by_global_opener or _is_default(connection)):
-        return None
-    return entry.trust
-
-
-def _is_default(connection: Any) -> bool:
-    """Whether nobody chose the trust of this connection: http.client made its context.
-
-    It enables post-handshake authentication on what it makes, which ``create_default_context()`` does not. Up to
-    Python 3.11 a client certificate or ``check_hostname=False`` may have been put on such a context: choices too.
-    """
-    context = connection._context
-    if not getattr(context, "post_handshake_auth", False) or getattr(connection, "cert_file", None):
-        return False
-    return bool(context.check_hostname or context.verify_mode == ssl.CERT_NONE)
-
-
-def _as_http_client_does(context: ssl.SSLContext) -> None:
+def _make_context(entry: Entry, host: str, port: int) -> ssl.SSLContext:
+    """A context of the block's, with what http.client sets on its own."""
+    context = entry.resolved.verifier.borrowing(host, port, source=entry.resolved.summary, is_over=entry.is_over)
     context.set_alpn_protocols(["http/1.1"])
     context.post_handshake_auth = True
+    return context
+
+
+def _gives_way(connection: Any, context: Any, *, verified: bool) -> bool:
+    """Whether the block puts a context in the place of the connection's own.
+
+    A default one stays, with its owner's settings: its connections are verified by the block all the same. A chosen one
+    stays too, unless the global opener was built with it and the block verifies.
+    """
+    if context in _placeholders:
+        return True
+    if connection in _made_by_global_opener:
+        return verified and not for_ssl.is_default(context)
+    return _is_pasted(context)
+
+
+def _is_pasted(context: Any) -> bool:
+    """Whether http.client made this context while ``ssl._create_default_https_context`` was one that does not verify.
+
+    http.client enables post-handshake authentication on what it makes, which no function of the module ssl does.
+    """
+    replaced = _ssl._create_default_https_context is not ssl.create_default_context
+    unverified = context.verify_mode == ssl.CERT_NONE and not context.cert_store_stats()["x509"]
+    return replaced and unverified and bool(context.post_handshake_auth)
 
 
 def _make_do_open(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,9 +199,9 @@ class _LazyHTTPSHandler(HTTPSHandler):
 
     def __init__(self) -> None:
         AbstractHTTPHandler.__init__(self)
-        # It trusts nobody, and gives way when a connection is made: marked as nobody's choice.
-        self._placeholder = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _as_http_client_does(self._placeholder)
+        # It trusts nobody, and gives way when a connection is made.
+        self._placeholder = Context(ssl.PROTOCOL_TLS_CLIENT)
+        _placeholders.add(self._placeholder)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         # The class as it is at the call: a recorder may have put a double there.

@@ -1,24 +1,25 @@
 """urllib3, and requests on top of it.
 
-A pool manager keeps its connections by a key that holds the SSLContext. Inside a block ours is put there for whoever
-chose none, so that urllib3 itself keeps apart what was opened inside from what was opened outside.
+A connection of urllib3's tells what was chosen for it when it connects. Where nothing was, it gets a context of the
+block's, for itself alone. Pools keep their connections for later: inside a block a pool manager keeps other pools, and
+any pool closes a connection that was made under another trust before it gives it out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import queue
 import ssl
 import sys
 import weakref
-from contextvars import ContextVar
-from types import SimpleNamespace
 
 from ..core import live
-from ..core.lock import lock
-from ..sources import environment
-from .patches import NotCoveredError, Patches
-from .steady import LATE, steady
+from ..core.contexts import Context
+from ..sources import defaults
+from . import for_ssl
+from .patches import Patches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,120 +27,162 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from ..core.live import Entry
     from ..core.trust import Trust
 
 _patches = Patches()
 
-# The contexts that we put into pools, by which a pool of ours is known.
-_ours: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
+# By what a connection was verified when it was made: on the connection, as its class has no other place.
+_MADE_UNDER = "_trusted_context_made_under"
 
-# Those that live only as long as the pools they are in.
-_kept_by_pools: weakref.WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = weakref.WeakValueDictionary()
+# The pools that gave out a connection while a block lived.
+_pools: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def restore() -> list[str]:
-    """Put every method back where it is still ours."""
-    return _patches.restore()
+    """Put every method back where it is still ours, and close the connections that wait in a pool for no block."""
+    replaced = _patches.restore()
+    for pool in list(_pools):
+        _close_idle(pool)
+        _pools.discard(pool)
+    return replaced
+
+
+def meet_connections(module: ModuleType) -> None:
+    """Cover the connections of urllib3.
+
+    Raises:
+        NotCoveredError: it lacks the method that connects.
+    """
+    _patches.require(module, "HTTPSConnection.connect")
+    _patches.wrap(module.HTTPSConnection, "connect", _make_connect)
+
+
+def meet_pools(module: ModuleType) -> None:
+    """Keep apart the connections that a pool keeps.
+
+    Raises:
+        NotCoveredError: it lacks the method that gives out a connection.
+    """
+    _patches.require(module, "HTTPConnectionPool._get_conn")
+    _patches.wrap(module.HTTPConnectionPool, "_get_conn", _make_get_conn)
 
 
 def meet_pool_manager(module: ModuleType) -> None:
-    """Cover the pools of urllib3, whoever asks for them.
+    """Keep apart the pools of a pool manager.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks the method that finds a pool by its key.
     """
-    if not is_covered():
-        raise NotCoveredError("which needs urllib3 2, for requests too")
-    _patches.require(module, "PoolManager.connection_from_context")
-    _patches.wrap(module.PoolManager, "connection_from_context", _make_connection_from_context)
+    _patches.require(module, "PoolManager.connection_from_pool_key")
+    _patches.wrap(module.PoolManager, "connection_from_pool_key", _make_connection_from_pool_key)
 
 
 def meet_sessions(module: ModuleType) -> None:
-    """Cover what requests reads from the environment.
+    """Keep the environment from overruling the block, and what a session chose.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: requests lacks the method that reads the environment.
     """
-    if is_covered():
-        _patches.require(module, "Session.merge_environment_settings")
-        _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
+    _patches.require(module, "Session.merge_environment_settings")
+    _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
 
 
-def meet_adapters(module: ModuleType) -> None:
-    """Cover what requests puts on the pools it was given.
-
-    Raises:
-        NotCoveredError: it is not as we know it.
-    """
-    if is_covered():
-        _patches.require(module, "HTTPAdapter.cert_verify", "HTTPAdapter.send")
-        _patches.wrap(module.HTTPAdapter, "cert_verify", _make_cert_verify)
-        if not hasattr(module.HTTPAdapter, "get_connection_with_tls_context"):
-            _patches.wrap(module.HTTPAdapter, "send", _make_send)
-
-
-def is_covered() -> bool:
-    """Whether the urllib3 that is imported is one we cover."""
-    # urllib3 1 matches host names by itself, with another reading of the settings; see its changes in 2.0.
-    return not _version().startswith("1.")
-
-
-def _version() -> str:
-    version: str = getattr(sys.modules.get("urllib3"), "__version__", "")
-    return version
-
-
-def _make_connection_from_context(original: Callable[..., Any]) -> Callable[..., Any]:
+def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(original)
-    def connection_from_context(self: Any, request_context: dict[str, Any]) -> Any:
+    def connect(self: Any) -> None:
         entry = live.governing()
-        if entry is not None:
-            request_context = request_context | _asked.get()
-        if entry is not None and str(request_context.get("scheme")).lower() == "https":
-            if _is_default(request_context):
-                request_context = _with_trust(request_context, entry.trust)
-            if _is_proxy_default(request_context):
-                request_context = _with_trust_in_proxy(request_context, entry.trust)
-        return original(self, request_context)
-
-    return connection_from_context
-
-
-# What requests before 2.32.2 was asked for in the call under way: it tells the pool only once it has it.
-_asked: ContextVar[dict[str, Any]] = ContextVar("trusted_context_asked", default={})  # noqa: B039  # nobody writes to it
-
-
-def _make_send(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(("stream", "timeout", "verify", "cert"), args, strict=False)) | kwargs
-        verify, cert = given.get("verify", True), given.get("cert")
-        asked: dict[str, Any] = {}
-        if not verify:
-            asked["cert_reqs"] = "CERT_NONE"
-        elif verify is not True:
-            asked["ca_cert_dir" if os.path.isdir(verify) else "ca_certs"] = verify
-        if cert:
-            asked["cert_file"], asked["key_file"] = (cert, None) if isinstance(cert, str) else cert
-        token = _asked.set(asked)
+        setattr(self, _MADE_UNDER, _governed_by(self, entry))
+        if entry is None:
+            return original(self)
+        # For the time of connecting alone: what the connection was built with is what it has afterwards.
+        ours = {**_for_server(self, entry), **_for_proxy(self, entry)}
+        before = {name: getattr(self, name) for name in ours}
+        vars(self).update(ours)
         try:
-            return original(self, request, *args, **kwargs)
+            with for_ssl.left_alone() if _names_a_choice(self) else contextlib.nullcontext():
+                return original(self)
         finally:
-            _asked.reset(token)
+            vars(self).update(before)
 
-    return send
+    return connect
 
 
-def _is_default(request_context: dict[str, Any]) -> bool:
-    """Whether nobody chose the trust: no context, no CAs but certifi's or the environment's, and not unverified."""
-    context = request_context.get("ssl_context")
+def _server_of(connection: Any) -> tuple[str, int | None]:
+    if connection._tunnel_host is not None:
+        return connection._tunnel_host, connection._tunnel_port
+    return connection.host, connection.port
+
+
+def _governed_by(connection: Any, entry: Entry | None) -> tuple[Trust, bool] | None:
+    """What decides on the connection, if a block does; ``None`` also where somebody chose its trust."""
+    if entry is None or not (_is_default(connection) or _is_proxy_default(connection)):
+        return None
+    return entry.trust, entry.trust.verifies(*_server_of(connection))
+
+
+def _for_server(connection: Any, entry: Entry) -> dict[str, Any]:
+    """The attributes of the connection that give the server's verification to the block."""
+    if isinstance(connection.ssl_context, Context) and _names_defaults(connection):
+        # A block's context that the caller passed: requests would have certifi's CAs loaded into it.
+        return _NO_CAS
+    if not _is_default(connection):
+        return {}
+    host, port = _server_of(connection)
+    context = entry.resolved.verifier.borrowing(host, port, source=entry.resolved.summary, is_over=entry.is_over)
+    _write_versions(context, connection)
+    context.post_handshake_auth = True
+    context.hostname_checks_common_name = False
+    # Without cert_reqs="CERT_NONE" urllib3 would ask for a verified certificate after the handshake.
+    reqs = {} if entry.trust.verifies(host, port) else {"cert_reqs": ssl.CERT_NONE}
+    return {**_NO_CAS, **reqs, "ssl_context": context}
+
+
+_NO_CAS: dict[str, Any] = {"ca_certs": None, "ca_cert_dir": None, "ca_cert_data": None}
+
+
+def _write_versions(context: ssl.SSLContext, connection: Any) -> None:
+    """Give *context* what urllib3 gives the contexts it makes for such a connection."""
+    from urllib3.util.ssl_ import create_urllib3_context, resolve_ssl_version
+
+    version = connection.ssl_version
+    like = create_urllib3_context(
+        ssl_version=resolve_ssl_version(version) if version else None,
+        ssl_minimum_version=connection.ssl_minimum_version,
+        ssl_maximum_version=connection.ssl_maximum_version,
+    )
+    context.options = like.options
+    context.minimum_version, context.maximum_version = like.minimum_version, like.maximum_version
+
+
+def _for_proxy(connection: Any, entry: Entry) -> dict[str, Any]:
+    """The attributes of the connection that give the verification of an ``https://`` proxy to the block."""
+    if not _is_proxy_default(connection):
+        return {}
+    proxy = connection.proxy
+    verifier = entry.resolved.verifier
+    context = verifier.borrowing(proxy.host, proxy.port, source=entry.resolved.summary, is_over=entry.is_over)
+    context.post_handshake_auth = True
+    return {"proxy_config": connection.proxy_config._replace(ssl_context=context)}
+
+
+def _is_default(connection: Any) -> bool:
+    """Whether nobody chose the trust: no context, no CAs but a default's, and not unverified."""
+    if not hasattr(connection, "ssl_context"):  # http://, also by way of a proxy
+        return False
+    context = connection.ssl_context
     if context is not None and context is not _preloaded_by_requests():
         return False
-    if request_context.get("ca_cert_data") or request_context.get("cert_reqs") in _UNVERIFIED:
-        return False
-    # urllib3 takes an empty one for none.
-    chosen = {request_context.get("ca_certs"), request_context.get("ca_cert_dir")} - {None, ""}
-    return not chosen or chosen <= _defaults()
+    return connection.cert_reqs not in _UNVERIFIED and not _names_a_choice(connection)
+
+
+def _names_a_choice(connection: Any) -> bool:
+    return bool(connection.ca_cert_data) or not _names_defaults(connection)
+
+
+def _names_defaults(connection: Any) -> bool:
+    named = [path for path in (connection.ca_certs, connection.ca_cert_dir) if path]
+    return all(path == _requests_bundle() or defaults.is_default_path(path) for path in named)
 
 
 # What urllib3 takes for ssl.CERT_NONE, which is 0.
@@ -151,115 +194,95 @@ def _preloaded_by_requests() -> object:
     return getattr(sys.modules.get("requests.adapters"), "_preloaded_ssl_context", None)
 
 
-def _defaults() -> set[str | None]:
-    """The CA files and folders that are nobody's choice for a connection."""
-    certifi, adapters = sys.modules.get("certifi"), sys.modules.get("requests.adapters")
-    paths = {certifi.where() if certifi else None, getattr(adapters, "DEFAULT_CA_BUNDLE_PATH", None)}
-    # Not what a block exported: a pin of the user's own file would be taken for that.
-    return paths | {environment.value(name) for names in environment.PRECEDENCE for name in names}
+def _requests_bundle() -> object:
+    return getattr(sys.modules.get("requests.adapters"), "DEFAULT_CA_BUNDLE_PATH", None)
 
 
-def _with_trust(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]:
-    """The same request context, with our SSLContext for the server."""
-    changed = {name: value for name, value in request_context.items() if name not in _DECIDED}
-    host, port = request_context["host"], request_context.get("port")
-    settings = _Settings(
-        client_certificate=tuple(request_context.get(name) for name in _CERTIFICATE_KEYWORDS),
-        matches_names_itself=_matches_names_itself(request_context),
-        versions=tuple(request_context.get(name) for name in _VERSION_KEYWORDS),
-    )
-    changed["ssl_context"] = _context(trust, settings, host, port)
-    return changed
-
-
-def _is_proxy_default(request_context: dict[str, Any]) -> bool:
+def _is_proxy_default(connection: Any) -> bool:
     """Whether there is an ``https://`` proxy whose trust nobody chose.
 
     What was chosen for the server by CA file or by ``cert_reqs`` is urllib3's choice for such a proxy too.
     """
-    proxy, config = request_context.get("_proxy"), request_context.get("_proxy_config")
+    proxy, config = getattr(connection, "proxy", None), getattr(connection, "proxy_config", None)
     if proxy is None or config is None or proxy.scheme != "https" or config.ssl_context is not None:
         return False
-    if any(request_context.get(name) for name in ("ca_certs", "ca_cert_dir", "ca_cert_data")):
+    if not hasattr(connection, "ssl_context") or connection.cert_reqs in _UNVERIFIED:
         return False
-    if config.use_forwarding_for_https and request_context.get("ssl_context") not in {None, *_ours}:
+    if config.use_forwarding_for_https and connection.ssl_context is not None:
         return False  # it is the proxy that urllib3 then uses the server's context for
-    return request_context.get("cert_reqs") not in _UNVERIFIED
+    return not _names_a_choice(connection)
 
 
-def _with_trust_in_proxy(request_context: dict[str, Any], trust: Trust) -> dict[str, Any]:
-    """The same request context, with our SSLContext for the ``https://`` proxy in between."""
-    proxy, config = request_context["_proxy"], request_context["_proxy_config"]
-    settings = _Settings(matches_names_itself=_matches_names_itself(config._asdict()))
-    context = _context(trust, settings, proxy.host, proxy.port)
-    return request_context | {"_proxy_config": config._replace(ssl_context=context)}
+def _make_get_conn(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def get_conn(self: Any, *args: Any, **kwargs: Any) -> Any:
+        connection = original(self, *args, **kwargs)
+        _pools.add(self)
+        # It may have waited for this one until its block was over; and a pool may be used in several blocks.
+        wanted = _governed_by(connection, live.governing())
+        if not connection.is_closed and getattr(connection, _MADE_UNDER, None) != wanted:
+            connection.close()
+        return connection
+
+    return get_conn
 
 
-# What the context decides; without cert_reqs urllib3 goes by its verify_mode.
-_DECIDED = frozenset({"ca_certs", "ca_cert_dir", "cert_reqs"})
-_CERTIFICATE_KEYWORDS = ("cert_file", "key_file", "key_password")
-_VERSION_KEYWORDS = ("ssl_version", "ssl_minimum_version", "ssl_maximum_version")
+def _close_idle(pool: Any) -> None:
+    """Close the connections that wait in *pool* and were made under a block; they are opened anew when needed."""
+    waiting = getattr(pool, "pool", None)
+    if waiting is None:  # closed
+        return
+    taken = []
+    try:
+        while True:
+            taken.append(waiting.get_nowait())
+    except queue.Empty:
+        pass
+    for connection in reversed(taken):
+        if getattr(connection, _MADE_UNDER, None) is not None:
+            connection.close()
+        try:
+            waiting.put_nowait(connection)
+        except queue.Full:  # others were given back meanwhile
+            connection.close()
 
 
-def _matches_names_itself(keywords: dict[str, Any]) -> bool:
-    """Whether urllib3 will turn the context's own check of the host name off, to match something else itself."""
-    return bool(keywords.get("assert_fingerprint")) or keywords.get("assert_hostname") is not None
+def _make_connection_from_pool_key(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def connection_from_pool_key(self: Any, pool_key: Any, request_context: Any) -> Any:
+        entry = live.governing()
+        if entry is not None and _speaks_tls(request_context):
+            kind: Any = type(pool_key)
+            pool_key = _kind_of_key(kind)(*pool_key)
+            pool_key.trust = entry.trust
+        return original(self, pool_key, request_context)
+
+    return connection_from_pool_key
 
 
-def _context(trust: Trust, settings: _Settings, host: str, port: int | None) -> ssl.SSLContext:
-    # Never shared between servers where a context is locked during the handshake (truststore's), nor longer kept than
-    # a pool has use for it where it holds a client's key; a pool is known by its context.
-    if trust.native or settings.holds_a_key:
-        server = (host, port) if trust.native else trust.verifies(host, port)
-        with lock:
-            context = _kept_by_pools.get((trust, settings, server))
-            if context is None:
-                context = trust.new_context(host, port)
-                settings(context)
-                _kept_by_pools[trust, settings, server] = context
-    else:
-        context = trust.shared_context(settings, host, port)
-    _ours.add(context)
-    return context
+def _speaks_tls(request_context: dict[str, Any]) -> bool:
+    proxy = request_context.get("_proxy")
+    return "https" in (str(request_context.get("scheme")).lower(), getattr(proxy, "scheme", None))
 
 
-class _Settings:
-    """What urllib3 writes on a context while it connects: contexts are shared by pools that write the same alone."""
+@functools.lru_cache(maxsize=8)
+def _kind_of_key(base: Any) -> Any:
+    class Key(base):  # type: ignore[misc]  # a class found at run time
+        """A key of a pool that is used under one trust, and equal to no key of another."""
 
-    __slots__ = ("_key", "_versions", "holds_a_key")
+        trust: Trust | None = None
 
-    def __init__(
-        self,
-        *,
-        client_certificate: tuple[object, ...] = (None, None, None),
-        matches_names_itself: bool = False,
-        versions: tuple[Any, ...] = (None, None, None),
-    ) -> None:
-        self._key = (client_certificate, matches_names_itself, versions)
-        self._versions = versions
-        self.holds_a_key = client_certificate[0] is not None
+        def __hash__(self) -> int:
+            return hash((super().__hash__(), self.trust))
 
-    def __hash__(self) -> int:
-        return hash(self._key)
+        def __eq__(self, other: object) -> bool:
+            return type(other) is type(self) and self.trust == other.trust and super().__eq__(other)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Settings) and self._key == other._key
+        def __ne__(self, other: object) -> bool:
+            return not self == other
 
-    def __call__(self, context: ssl.SSLContext) -> None:
-        """Give *context* what urllib3 gives the contexts it makes."""
-        from urllib3.util.ssl_ import create_urllib3_context, resolve_ssl_version
-
-        version, minimum, maximum = self._versions
-        like = create_urllib3_context(
-            ssl_version=resolve_ssl_version(version) if version else None,
-            ssl_minimum_version=minimum,
-            ssl_maximum_version=maximum,
-        )
-        context.options = like.options
-        context.minimum_version, context.maximum_version = like.minimum_version, like.maximum_version
-        context.post_handshake_auth = True
-        context.hostname_checks_common_name = False
-        steady(context)
+    Key.__name__ = Key.__qualname__ = base.__name__
+    return Key
 
 
 def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -269,29 +292,10 @@ def _make_merge_environment_settings(original: Callable[..., Any]) -> Callable[.
         if live.governing() is not None:
             # Otherwise REQUESTS_CA_BUNDLE, dangling ones included, would overrule the block and the session's own.
             chosen = self.verify if verify is None else verify
+            if chosen == "":  # with which requests verifies nothing, though nobody said so
+                chosen = True
             # requests itself takes only a str into the key of its pools.
             settings["verify"] = os.fsdecode(chosen) if isinstance(chosen, (bytes, os.PathLike)) else chosen
         return settings
 
     return merge_environment_settings
-
-
-def is_ours(pool: Any) -> bool:
-    """Whether a connection pool was given a context of ours."""
-    return getattr(pool, "conn_kw", {}).get("ssl_context") in _ours
-
-
-def _make_cert_verify(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def cert_verify(self: Any, conn: Any, url: Any, verify: Any, cert: Any) -> Any:
-        if not is_ours(conn):
-            return original(self, conn, url, verify, cert)
-        if isinstance(verify, (str, bytes, os.PathLike)) and os.fsdecode(verify) not in {"", *_defaults()}:
-            raise ssl.SSLError(LATE)  # an adapter that chooses its pool without a look at verify
-        if cert and getattr(conn, "cert_file", None) is None:
-            raise ssl.SSLError(LATE)  # and without one at cert: it would be left out without a word
-        # It would make urllib3 load certifi's bundle into our context. Its check of the client certificate's files is
-        # wanted, and lands on nothing; the pool has them already.
-        return original(self, SimpleNamespace(), url, verify=False, cert=cert)
-
-    return cert_verify

@@ -1,7 +1,7 @@
-"""What httpx and httpx2 trust where nobody chose, and how a context that somebody chose is told from that.
+"""What httpx and httpx2 trust where nobody chose.
 
-A transport that is made in a block says what it was told. Of one that was made before, the context alone can tell: it
-was nobody's choice only where it equals one that the library makes by itself, in its settings and in all its CAs.
+The context that a transport makes in a block is the one that it would make without: of the user's own variables, not of
+what the block exports.
 """
 
 from __future__ import annotations
@@ -13,48 +13,51 @@ import sys
 import weakref
 
 from ..core import live
+from ..core.contexts import Context, Settings
 from ..core.lock import lock
-from ..core.trust import _Context, _TrueSSLContext
-from ..sources import environment, stores
-from . import folders
+from ..sources import defaults, environment, stores
+from . import for_ssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable
     from typing import Any
 
-# Whether a context is nobody's choice, as it was told when it was made, with its looks then.
-_told: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
-# The same, as its looks said, with what these were.
-_seen: weakref.WeakKeyDictionary[ssl.SSLContext, tuple[object, bool]] = weakref.WeakKeyDictionary()
-
-
-def tell(context: ssl.SSLContext, *, default: bool) -> None:
-    """Remember whether *context* is nobody's choice."""
-    if _is_known_kind(context):
-        with lock:
-            _told[context] = _looks(context), default
+# The contexts that a library made in a block for whoever chose nothing, with how they looked then.
+_unchosen: weakref.WeakKeyDictionary[ssl.SSLContext, object] = weakref.WeakKeyDictionary()
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     """Whether nobody chose this context of a transport of *library*'s; where that cannot be known, somebody did."""
-    if context is None:
+    if context is None or for_ssl.is_default(context):
         return True
-    if not _is_known_kind(context):
+    inner = defaults.inner_of(context)
+    if inner is None:
         return False
-    told = _told.get(context)
-    if told is not None and not told[1]:
+    made = _unchosen.get(context)
+    return made == _looks(inner) if made is not None else _is_empty_default(inner, library)
+
+
+def _looks(context: ssl.SSLContext) -> object:
+    return context.verify_mode, tuple(context.cert_store_stats().values())
+
+
+def _is_empty_default(context: ssl.SSLContext, library: str) -> bool:
+    """Whether *context* is empty as *library*'s own are on a machine without a store.
+
+    A context that looks into a folder of somebody's choice shows no CA either: it is told by its other settings alone.
+    """
+    if any(context.cert_store_stats().values()) or stores.system_store() is not None:
         return False
-    looks = _looks(context)
-    if told is not None and told[0] == looks:
-        return True
-    seen = _seen.get(context)
-    if seen is None or seen[0] != looks:
-        default = any(made.equals(context) for made in _defaults(library))
-        seen = _looks(context), default
-        with lock:
-            _seen[context] = seen
-    return seen[1]
+    like = defaults.inner_of(_make(library, None, None))
+    return like is not None and _settings(like) == _settings(context) and _looks(like) == _looks(context)
+
+
+def _settings(context: ssl.SSLContext) -> tuple[object, ...]:
+    return (type(context), *(getattr(context, name) for name in _SETTINGS), Settings(context).of_loan)
+
+
+_SETTINGS = ("check_hostname", "verify_flags", "minimum_version", "maximum_version", "options", "post_handshake_auth")
 
 
 def make_create_ssl_context(original: Callable[..., ssl.SSLContext], library: str) -> Callable[..., ssl.SSLContext]:
@@ -66,14 +69,13 @@ def make_create_ssl_context(original: Callable[..., ssl.SSLContext], library: st
         is_the_librarys = original is sys.modules[f"{library}._config"].create_ssl_context
         if not is_the_librarys:
             return original(**given)
-        cert = given.get("cert")
-        if given.get("verify", True) is True:
-            context = _make_default(original, library, given)
-            tell(context, default=not cert)
-            return context
-        context = original(**given)
-        if cert:
-            tell(context, default=False)
+        if given.get("verify", True) is not True:
+            return original(**given)
+        context = _make_default(original, library, given)
+        inner = defaults.inner_of(context)
+        if inner is not None and not given.get("cert"):
+            with lock:
+                _unchosen[context] = _looks(inner)
         return context
 
     return create_ssl_context
@@ -90,7 +92,7 @@ def _make_default(original: Callable[..., ssl.SSLContext], library: str, given: 
         if given.get("cert") or live.governing() is None:
             raise
         # What a variable names is missing or broken, and of no use in the block; after it this trusts nobody.
-        return _Context(ssl.PROTOCOL_TLS_CLIENT)
+        return Context(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _is_exported() -> bool:
@@ -120,117 +122,3 @@ def _make(library: str, file: str | None, folder: str | None) -> ssl.SSLContext:
     else:
         context = ssl.create_default_context(cafile=file, capath=folder)
     return context
-
-
-def _defaults(library: str) -> Iterator[_Made]:
-    """What *library* makes by itself, here and now, that of the environment first."""
-    import certifi
-
-    for file, folder in dict.fromkeys((_named_by_environment(), (None, None), (certifi.where(), None))):
-        try:
-            # The class is another one while truststore is injected.
-            state = tuple(map(_state_of, (file, *_folders_read(file, folder))))
-            yield _made(library, file, folder, ssl.SSLContext, state)
-        except OSError:  # a variable that names nothing, or no store
-            continue
-
-
-def _folders_read(file: str | None, folder: str | None) -> list[str]:
-    """Where OpenSSL may look for what a context made of these does not show; of its own accord it has a folder too."""
-    return [] if file else (folder or ssl.get_default_verify_paths().openssl_capath).split(os.pathsep)
-
-
-@functools.lru_cache(maxsize=8)
-def _made(library: str, file: str | None, folder: str | None, _class: object, _state: object) -> _Made:
-    return _Made(_make(library, file, folder), _folders_read(file, folder))
-
-
-def _state_of(path: str | None) -> tuple[int, ...]:
-    if not path or not os.path.exists(path):
-        return ()
-    status = os.stat(path)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-class _Made:
-    """A context that the library made by itself, to compare others with.
-
-    Args:
-        context: that context.
-        folders: where it may look for what it does not show.
-    """
-
-    def __init__(self, context: ssl.SSLContext, folders: Collection[str]) -> None:
-        self._context = context
-        self._folders = () if _is_native(context) else folders
-        self._looks = _looks(context)
-        self._ciphers = _ciphers(context)
-        self._shown = _authorities(context)
-
-    def equals(self, context: ssl.SSLContext) -> bool:
-        """Whether *context* has the same settings, and trusts the same CAs and no others."""
-        if _settings(context) != self._looks[0] or _ciphers(context) != self._ciphers:
-            return False
-        shown = _authorities(context)
-        if shown == self._shown and (shown or _is_native(context)) and _looks(context) == self._looks:
-            return True
-        # What shows no CA may be a pin of a folder: so that is looked into.
-        hidden = [der for der in self._in_folders if der not in shown]
-        if hidden and shown <= self._shown | self._in_folders:
-            folders.reveal(context, hidden[:1])
-            if hidden[0] in _authorities(context):
-                folders.reveal(context, hidden[1:])
-        same = _authorities(context) == self._shown | self._in_folders and _looks(context) == _looks(self._context)
-        return same and bool(self._in_folders)
-
-    @functools.cached_property
-    def _in_folders(self) -> frozenset[bytes]:
-        found = {der for path in self._folders for der in stores.read_hashed(path)} - self._shown
-        folders.reveal(self._context, found)
-        return _authorities(self._context) - self._shown
-
-
-_SETTINGS = (
-    "verify_mode",
-    "check_hostname",
-    "verify_flags",
-    "minimum_version",
-    "maximum_version",
-    "options",
-    "protocol",
-    "hostname_checks_common_name",
-    "post_handshake_auth",
-    "security_level",
-)
-
-
-def _looks(context: ssl.SSLContext) -> tuple[tuple[object, ...], dict[str, int]]:
-    return _settings(context), _inner(context).cert_store_stats()
-
-
-def _settings(context: ssl.SSLContext) -> tuple[object, ...]:
-    inner = _inner(context)
-    # truststore's are of each context's own.
-    classes = () if _is_native(context) else (context.sslsocket_class, context.sslobject_class)
-    return (type(context), *classes, *(getattr(inner, name) for name in _SETTINGS))
-
-
-def _ciphers(context: ssl.SSLContext) -> list[object]:
-    return [cipher["name"] for cipher in _inner(context).get_ciphers()]
-
-
-def _authorities(context: ssl.SSLContext) -> frozenset[bytes]:
-    return frozenset(_inner(context).get_ca_certs(binary_form=True))
-
-
-def _is_native(context: ssl.SSLContext) -> bool:
-    return type(context).__module__.partition(".")[0] == "truststore"
-
-
-def _is_known_kind(context: ssl.SSLContext) -> bool:
-    return isinstance(_inner(context), _TrueSSLContext)
-
-
-def _inner(context: ssl.SSLContext) -> Any:
-    # truststore's class answers no question about itself.
-    return getattr(context, "_ctx", None) if _is_native(context) else context

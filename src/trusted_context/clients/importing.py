@@ -86,13 +86,13 @@ def _meet_now(met: Meet, module: ModuleType) -> None:
 
 
 def warn_not_covered(library: str, reason: str) -> None:
-    """Say, once for each version, that *library* is left as it is, since it is not as we know it."""
+    """Say, once for each version, that *library* is left as it is, since it lacks something that we need."""
     version = str(getattr(sys.modules.get(library), "__version__", "of unknown version"))
     if (library, version) not in _warned:
         _warned.add((library, version))
         warn(
-            f"{library} {version} is not covered by trusted_context, {reason}: its connections verify as if there were "
-            "no block",
+            f"{library} {version} is not covered by trusted_context, {reason}: a block verifies its connections only "
+            "where they use Python's ssl with default trust, and does not keep them apart from those outside",
             RuntimeWarning,
         )
 

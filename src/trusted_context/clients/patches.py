@@ -8,9 +8,12 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+# Stands for an attribute that was not there: a method of a base class.
+_ABSENT = object()
+
 
 class NotCoveredError(Exception):
-    """A library in which we do not find what we know of it; says what a user needs to hear, after ``which``."""
+    """A library without something that its patches need; says what a user needs to hear, after ``which``."""
 
 
 class Patches:
@@ -35,11 +38,17 @@ class Patches:
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
         """Replace the attribute that *owner* itself (not a base class) has under *name* by what *make* makes of it."""
-        original = vars(owner)[name]
-        if any(owner is known and original is ours for known, _, _, ours in self._done):
+        self._replace(owner, name, vars(owner)[name], make)
+
+    def override(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
+        """Replace the attribute that *owner* has, or inherits, under *name* by what *make* makes of it."""
+        self._replace(owner, name, vars(owner).get(name, _ABSENT), make)
+
+    def _replace(self, owner: Any, name: str, before: Any, make: Callable[[Any], object]) -> None:
+        if any(owner is known and before is ours for known, _, _, ours in self._done):
             return  # one module that is known by two names
-        ours = make(original)
-        self._done.append((owner, name, original, ours))
+        ours = make(getattr(owner, name) if before is _ABSENT else before)
+        self._done.append((owner, name, before, ours))
         setattr(owner, name, ours)
 
     def restore(self) -> list[str]:
@@ -49,12 +58,15 @@ class Patches:
         """
         replaced: list[str] = []
         while self._done:
-            owner, name, original, ours = self._done[-1]
-            now = vars(owner).get(name)
-            if now is ours:
-                setattr(owner, name, original)
-            elif now is not original:
-                replaced.append(f"{_name(owner)}.{name}")
+            owner, name, before, ours = self._done[-1]
+            now = vars(owner).get(name, _ABSENT)
+            if now is not ours:
+                if now is not before:
+                    replaced.append(f"{_name(owner)}.{name}")
+            elif before is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
             self._done.pop()
         return replaced
 

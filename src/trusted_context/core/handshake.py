@@ -11,9 +11,9 @@ from .certificate import Certificate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
+    from .connections import Plan
     from .trust import Trust
 
 _ATTRIBUTE = "_trusted_context_presented"
@@ -23,18 +23,6 @@ FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
 _recent: deque[tuple[str, Presented]] = deque(maxlen=8)
 # A URL, or urllib3's name for a pool.
 _NAMES_A_HOST = re.compile(r"://|\bhost=")
-# Says in words where a trust came from. Set from outside, since this module knows no block.
-_describe: Callable[[Trust], str | None] | None = None
-
-
-def describe_trusts_by(describe: Callable[[Trust], str | None]) -> None:
-    """Ask *describe* at each failed handshake for the words that say where its trust came from.
-
-    The block may have ended by the time its failure is explained. *describe* returns ``None`` for a trust that no live
-    block has.
-    """
-    global _describe
-    _describe = describe
 
 
 class Presented:
@@ -79,30 +67,8 @@ def presented_with(text: str) -> Presented | None:
     return found[0] if len({kept.host for kept in found}) == 1 else None
 
 
-class Socket(ssl.SSLSocket):
-    """The standard library's socket, which keeps with a failed handshake whose it was and what was presented."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
-        try:
-            super().do_handshake(block)
-        except OSError as error:
-            _keep(error, self)
-            raise
-
-
-class Object(ssl.SSLObject):
-    """The same for connections that somebody else carries, such as asyncio's."""
-
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except OSError as error:
-            _keep(error, self)
-            raise
-
-
-def watch(context: ssl.SSLContext, trust: Trust) -> None:
-    """Let truststore's *context*, too, keep with a failure what was presented.
+def watch(context: ssl.SSLContext, plan: Plan) -> None:
+    """Let truststore's *context* keep with a failure what was presented, and end its connections with their block.
 
     It verifies in socket classes of its own, one pair a context, which are extended here and never replaced. Where a
     version of it has none, its failures come without a chain.
@@ -110,12 +76,11 @@ def watch(context: ssl.SSLContext, trust: Trust) -> None:
     inner: Any = getattr(context, "_ctx", None)
     if not hasattr(inner, "sslsocket_class"):
         return
-    inner.trust = trust
-    inner.sslsocket_class = _make_watched_socket(inner.sslsocket_class)
-    inner.sslobject_class = _make_watched_object(inner.sslobject_class)
+    inner.sslsocket_class = _make_watched_socket(inner.sslsocket_class, plan)
+    inner.sslobject_class = _make_watched_object(inner.sslobject_class, plan)
 
 
-def _make_watched_socket(base: Any) -> Any:
+def _make_watched_socket(base: Any, plan: Plan) -> Any:
     class WatchedSocket(base):  # type: ignore[misc]  # a class found at run time
         _verifying = False
 
@@ -125,7 +90,7 @@ def _make_watched_socket(base: Any) -> Any:
                 super().do_handshake(block)
             except ssl.SSLCertVerificationError as error:
                 if presented(error) is None:
-                    _keep(error, self)
+                    keep(error, self, plan.trust, plan.source)
                 raise
             finally:
                 self._verifying = False
@@ -134,41 +99,48 @@ def _make_watched_socket(base: Any) -> Any:
             # truststore closes what it does not trust, and with that the chain is gone.
             error = sys.exception() if self._verifying else None
             if isinstance(error, ssl.SSLCertVerificationError):
-                _keep(error, self)
+                keep(error, self, plan.trust, plan.source)
             super().close()
+
+        def send(self, *args: Any, **kwargs: Any) -> Any:
+            plan.check()
+            return super().send(*args, **kwargs)
+
+        def write(self, data: Any) -> Any:
+            plan.check()
+            return super().write(data)
 
     return WatchedSocket
 
 
-def _make_watched_object(base: Any) -> Any:
+def _make_watched_object(base: Any, plan: Plan) -> Any:
     class WatchedObject(base):  # type: ignore[misc]  # as above
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
             except ssl.SSLCertVerificationError as error:
-                _keep(error, self)
+                keep(error, self, plan.trust, plan.source)
                 raise
+
+        def write(self, data: Any) -> Any:
+            plan.check()
+            return super().write(data)
 
     return WatchedObject
 
 
-def _keep(error: OSError, connection: Any, trust: Trust | None = None) -> None:
-    """Keep with *error* what was presented. *trust* is what verified it, unless the connection's context says that."""
+def keep(error: OSError, connection: Any, trust: Trust, source: str | None) -> None:
+    """Keep with *error*, of the handshake of *connection*, what was presented, and what was to verify it."""
     if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):  # how asyncio is told to carry on
         return
     try:
-        found = _observe(connection, trust, unverified=isinstance(error, ssl.SSLCertVerificationError))
+        unverified = isinstance(error, ssl.SSLCertVerificationError)
+        found = Presented(connection.server_hostname, _chain_of(connection) if unverified else (), trust, source)
     except Exception:  # noqa: BLE001  # whatever goes wrong here, the handshake's failure is what must be seen
         return
     vars(error)[_ATTRIBUTE] = found
     if found.chain:
         _recent.append((str(error), found))
-
-
-def _observe(connection: Any, trust: Trust | None, *, unverified: bool) -> Presented:
-    trust = trust or getattr(connection.context, "trust", None)
-    source = _describe(trust) if _describe is not None and trust is not None else None
-    return Presented(connection.server_hostname, _chain_of(connection) if unverified else (), trust, source)
 
 
 def _chain_of(connection: Any) -> tuple[Certificate, ...]:

@@ -41,6 +41,10 @@ class Entry:
         self.resolved = resolved
         self.trust = resolved.trust
 
+    def is_over(self) -> bool:
+        """Whether this entry has ended, and no other with the same trust is live."""
+        return not self.live and not any(other.trust == self.trust for other in all_live())
+
 
 # Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
 # ContextVar.reset() would raise in another context than the one that set it.

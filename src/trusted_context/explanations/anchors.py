@@ -8,7 +8,7 @@ import ssl
 import time
 
 from ..core.certificate import Certificate
-from ..core.trust import _Context, _load
+from ..core.contexts import Context, load
 from ..sources import stores
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ def of_trust(trust: Trust) -> tuple[Certificate, ...]:
 
 def where_known(top: Certificate, trust: Trust | None) -> str | None:
     """``"system"`` or ``"certifi"`` where that, and not *trust*, has the CA that *top* is or names as its issuer."""
-    for name, source in (("system", _system(trust)), ("certifi", _quietly(stores._from_certifi))):
+    for name, source in (("system", _system(trust)), ("certifi", _quietly(stores.certifi_store))):
         if source is not None and not source.native and _has(_all_of(source), trust, top):
             return name
     return None
@@ -39,7 +39,7 @@ def system_may_know(trust: Trust | None) -> bool:
 
 
 def _system(trust: Trust | None) -> Source | None:
-    return None if trust is not None and trust.native else _quietly(stores._system)
+    return None if trust is not None and trust.native else _quietly(stores.system_store)
 
 
 def _all_of(source: Source) -> tuple[bytes, ...]:
@@ -87,7 +87,7 @@ def _quietly(find: Callable[[], Source | None]) -> Source | None:
 @functools.lru_cache(maxsize=4)
 def _read(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
     """What OpenSSL takes for CAs among *certificates*, which CPython can name."""
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    _load(context, certificates)
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    load(context, certificates)
     named, raw = context.get_ca_certs(), context.get_ca_certs(binary_form=True)
     return tuple(Certificate(der, info) for der, info in zip(raw, named, strict=True))

@@ -53,7 +53,7 @@ def _around(resolved: Resolved) -> Around:
         resolved.summary,
         exports=resolved.exported is not None,
         insecure=bool(trust.insecure),
-        trust=trust.without_contexts(),
+        trust=trust,
     )
 
 

@@ -11,6 +11,7 @@ import stat
 import time
 
 from ..core.redaction import looks_like_path, measure, show_path, show_url
+from . import forms
 from .carried import Carried
 from .error import BundleError
 
@@ -115,8 +116,6 @@ def label(piece: Piece) -> str:
 
 def is_text(piece: str) -> bool:
     """Whether *piece* is content and no path: it may hold a key, and is shown nowhere."""
-    from . import forms
-
     return (
         _is_written_text(piece) or forms.is_encoded(piece) or (forms.may_be_a_key(piece) and not os.path.exists(piece))
     )
@@ -262,6 +261,4 @@ def _load(path: str) -> Bundle:
 def _decode(content: bytes, origin: str, path: str) -> Bundle:
     if len(content) > _MAX_BYTES:
         raise BundleError(f"{origin}: is larger than {_MAX_BYTES >> 20} MiB, so it is no CA bundle: is the path right?")
-    from . import forms
-
     return Bundle(*forms.decode(content, origin, path))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from ..core.contexts import Verifier, count_in, verifier
 from ..core.redaction import show_path
-from ..core.trust import Trust, count_in
-from . import bundles, der, environment, exported_file, stores
+from ..core.trust import Trust
+from . import bundles, der, environment, exported_file, pem, stores
 from .error import BundleError
 
 TYPE_CHECKING = False
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 class Resolved:
     """The trust in force, and the source it came from (``None`` where nothing is verified).
 
+    Raises:
+        OSError: the key log cannot be written.
+
     Attributes:
+        verifier: what makes the contexts that verify by it.
+        summary: the source and the number of CAs.
         exported: the file that a block with ``export=True`` exports.
     """
 
-    __slots__ = ("_source", "exported", "trust")
+    __slots__ = ("_source", "exported", "summary", "trust", "verifier")
 
     def __init__(self, source: Source | None, trust: Trust) -> None:
         self._source = source
         self.trust = trust
+        self.verifier: Verifier = verifier(trust)
+        self.summary = f"{source.description}: {self._count()}" if source else "nothing"
         self.exported: str | None = None
 
     def problems(self) -> list[str]:
@@ -36,7 +44,7 @@ class Resolved:
             return []
         found = self._source.bundle
         problems = list(found.skipped)
-        problems += [f"{found.origins[place]}: OpenSSL cannot read this certificate" for place in self.trust.refused]
+        problems += [f"{found.origins[place]}: OpenSSL cannot read this certificate" for place in self.verifier.refused]
         if problems:
             problems = [f"skipped while the other certificates are used: {problem}" for problem in problems]
         if self._lacks_an_authority():
@@ -48,7 +56,7 @@ class Resolved:
 
     def _lacks_an_authority(self) -> bool:
         # A self-signed server certificate was made to be trusted by itself; one that a CA issued is often a mistake.
-        if self._source is None or self._source.native or self._source.folder or self.trust.authorities:
+        if self._source is None or self._source.native or self._source.folder or self.verifier.authorities:
             return False
         return not any(map(der.is_self_issued, self.trust.anchors))
 
@@ -75,14 +83,14 @@ class Resolved:
         return own if own and _holds(own, certificates) else exported_file.write(certificates)
 
     def _certificates(self) -> tuple[bytes, ...]:
-        refused = frozenset(self.trust.refused)
+        refused = frozenset(self.verifier.refused)
         known = tuple(der for place, der in enumerate(self.trust.anchors) if place not in refused)
         if self.trust.folder is None:
             return known
         lacking = tuple(der for der in stores.read_hashed(self.trust.folder) if der not in frozenset(known))
         if not lacking:
             return known
-        refused = frozenset(Trust(lacking).refused)
+        refused = frozenset(verifier(Trust(lacking)).refused)
         return known + tuple(der for place, der in enumerate(lacking) if place not in refused)
 
     def describe(self) -> str:
@@ -97,14 +105,9 @@ class Resolved:
             parts.append(f"{'strict' if self.trust.strict else 'not strict'} ({flags})")
         return "; ".join(parts)
 
-    @property
-    def summary(self) -> str:
-        """The source and the number of CAs."""
-        return f"{self._source.description}: {self._count()}" if self._source else "nothing"
-
     def _count(self) -> str:
-        cas = self.trust.authorities
-        others = len(self.trust.anchors) - len(self.trust.refused) - cas
+        cas = self.verifier.authorities
+        others = len(self.trust.anchors) - len(self.verifier.refused) - cas
         parts = []
         if cas:
             parts.append(f"{cas} {'CA' if cas == 1 else 'CAs'}")
@@ -124,8 +127,6 @@ def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
     """
     if not os.path.isfile(path):  # a folder, or a pipe, which gives its content once
         return False
-    from . import pem
-
     try:
         with open(path, "rb") as file:
             # OpenSSL trusts a TRUSTED CERTIFICATE too, and nobody else has any use for a private key.
@@ -155,12 +156,13 @@ def resolve(cafile: tuple[Piece, ...] | None, *, system: bool | None, insecure: 
         strict=strict,
         key_log=prove_key_log(),
     )
-    if len(trust.refused) == len(trust.anchors) and not (source.native or source.folder):
+    resolved = Resolved(source, trust)
+    if len(resolved.verifier.refused) == len(trust.anchors) and not (source.native or source.folder):
         raise BundleError(
             f"{source.description}: holds no certificate that OpenSSL can read: it is damaged, or of another kind; "
             "export the CA certificate again"
         )
-    return Resolved(source, trust)
+    return resolved
 
 
 def prove_key_log() -> str | None:
@@ -172,7 +174,7 @@ def prove_key_log() -> str | None:
     path = environment.key_log()
     if path:
         try:
-            Trust(insecure=True, key_log=path).prove()
+            verifier(Trust(insecure=True, key_log=path))
         except OSError as error:
             remedy = "named by the environment variable SSLKEYLOGFILE: correct it, or unset it"
             raise type(error)(error.errno, f"{error.strerror} ({remedy})", show_path(path)) from None

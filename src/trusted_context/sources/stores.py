@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERIFIES_NATIVELY = sys.platform in ("win32", "darwin")
 
 # Where distributions keep their bundle when the interpreter was built to look elsewhere (conda, python.org, uv).
-_SYSTEM_FILES = (
+SYSTEM_FILES = (
     "/etc/ssl/cert.pem",  # Alpine, Arch, Fedora to 43, OpenWRT, the BSDs
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL, Amazon Linux
     "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL and CentOS
@@ -77,7 +77,7 @@ def find(cafile: tuple[Piece, ...] | None, system: bool | None) -> Source:
         return _join(given, _system_or_error()) if system else given
     if system:
         return _system_or_error()
-    return _from_environment() or (None if system is False else _system()) or _from_certifi()
+    return _from_environment() or (None if system is False else system_store()) or certifi_store()
 
 
 def _read_given(cafile: tuple[Piece, ...]) -> Bundle:
@@ -125,12 +125,18 @@ def from_variables(names: tuple[str, ...]) -> Source | None:
     values = {name: value for name in names if (value := environment.value(name))}
     if not values:
         return None
-    bundle = bundles.merge([_read_variable(name, value) for name, value in values.items()])
+    bundle = bundles.merge([read_variable(name, value) for name, value in values.items()])
     description = " and ".join(f"{name}={show_path(value)}" for name, value in values.items())
     return Source(description, bundle, file=_only_file(tuple(values.values())))
 
 
-def _read_variable(name: str, value: str) -> Bundle:
+def read_variable(name: str, value: str) -> Bundle:
+    """Read what the value of the variable *name* names.
+
+    Raises:
+        OSError: none of its files or folders can be read; ``filename`` is set, and the variable is named.
+        BundleError: none of them holds a usable certificate.
+    """
     # OpenSSL reads SSL_CERT_DIR as a list of folders, as PATH is one; the other variables name one file or folder.
     paths = value.split(os.pathsep) if name == environment.SSL_CERT_DIR else [value]
     found: list[Bundle] = []
@@ -152,9 +158,9 @@ def _read_variable(name: str, value: str) -> Bundle:
 
 
 def _system_or_error() -> Source:
-    found = _system()
+    found = system_store()
     if found is None:
-        looked = ", ".join((*_compiled_in(), *_SYSTEM_FILES))
+        looked = ", ".join((*compiled_in(), *SYSTEM_FILES))
         raise BundleError(
             "system=True, but the operating system's store holds no CA: install the package ca-certificates, or leave "
             f"system out and pass cafile=certifi.where(). Looked at {looked}"
@@ -162,18 +168,20 @@ def _system_or_error() -> Source:
     return found
 
 
-def _compiled_in() -> tuple[str, str]:
+def compiled_in() -> tuple[str, str]:
+    """The file and the folder that OpenSSL was built to read."""
     # The defaults themselves: .cafile and .capath would follow SSL_CERT_FILE and SSL_CERT_DIR.
     paths = ssl.get_default_verify_paths()
     return paths.openssl_cafile, paths.openssl_capath
 
 
-def _system() -> Source | None:
+def system_store() -> Source | None:
+    """The operating system's store; ``None`` where it holds nothing."""
     if VERIFIES_NATIVELY:
         return Source("the operating system's store", Bundle({}), native=True)
-    compiled_in, compiled_in_folder = _compiled_in()
+    compiled_in_file, compiled_in_folder = compiled_in()
     # Both, as OpenSSL does: administrators without a rehash tool append to the file alone, others fill the folder.
-    file = next(filter(os.path.isfile, (compiled_in, *_SYSTEM_FILES)), "")
+    file = next(filter(os.path.isfile, (compiled_in_file, *SYSTEM_FILES)), "")
     bundle = _read_system_file(file)
     folder = compiled_in_folder if _holds_a_certificate(compiled_in_folder) else None
     if not (bundle.certificates or folder):
@@ -202,7 +210,8 @@ def _holds_a_certificate(folder: str) -> bool:
     return any(_read_system_file(os.path.join(folder, name)).certificates for name in _hashed_names(folder))
 
 
-def _from_certifi() -> Source:
+def certifi_store() -> Source:
+    """The bundle of the package certifi."""
     import certifi
 
     path = certifi.where()

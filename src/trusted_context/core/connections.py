@@ -1,0 +1,205 @@
+"""TLS connections that are verified by anchors which their context does not hold.
+
+OpenSSL takes the anchors for a verification, and the ciphers that it offers, from the context that a connection has at
+that moment, which ``SSLSocket.context`` can exchange (``SSL_set_SSL_CTX``). All other settings are copied when the
+connection is made. So a connection borrows the context with the anchors for its handshake alone: nobody can reach that
+context by the connection, and write to what other connections are verified by.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+
+from . import handshake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+    from .trust import Trust
+
+
+class Plan:
+    """How one connection is made and verified.
+
+    Args:
+        creating: the context that the connection is made by, which decides verification, ALPN, versions and flags.
+        during: the context that it has during the handshake, which decides anchors, ciphers and the client certificate.
+        shown: the context that it has before and after, for anybody to see.
+        trust: what verifies it, to be told with a failure.
+        source: where that comes from, in words.
+        is_over: whether the block that governs the connection has ended; ``None`` where it outlives the block.
+    """
+
+    __slots__ = ("creating", "during", "is_over", "shown", "source", "trust")
+
+    def __init__(  # noqa: PLR0913  # all of them facts of one connection
+        self,
+        *,
+        creating: ssl.SSLContext,
+        during: ssl.SSLContext,
+        shown: ssl.SSLContext,
+        trust: Trust,
+        source: str | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
+        self.creating = creating
+        self.during = during
+        self.shown = shown
+        self.trust = trust
+        self.source = source
+        self.is_over = is_over
+
+    def check(self) -> None:
+        """Refuse to write to a connection whose block has ended.
+
+        Raises:
+            ConnectionResetError: it has; clients answer it as they answer any stale connection, by another one.
+        """
+        if self.is_over is not None and self.is_over():
+            raise ConnectionResetError(
+                errno.ECONNRESET, "the trusted_context block in which this connection was opened has ended"
+            )
+
+
+class _Planned:
+    """What sockets and memory connections of a plan have in common. *_sslobj* is the connection of the C module."""
+
+    _plan: Plan | None = None
+    _sslobj: Any
+
+    # A session would let a later connection skip the verification, be it in another block or in none (RFC 8446, 2.2).
+    session = property(lambda _self: None, lambda _self, _session: None)
+
+    def _shake_hands(self, shake_hands: Callable[[], None]) -> None:
+        plan = self._plan
+        if plan is None:
+            shake_hands()
+            return
+        try:
+            try:
+                self._set_context(plan.during)
+                shake_hands()
+            finally:
+                self._set_context(plan.shown)
+        except OSError as error:
+            handshake.keep(error, self, plan.trust, plan.source)
+            raise
+
+    def _set_context(self, context: ssl.SSLContext) -> None:
+        if self._sslobj is not None:  # a socket that was closed by another thread has none
+            self._sslobj.context = context
+
+    def _check_plan(self) -> None:
+        if self._plan is not None:
+            self._plan.check()
+
+
+@functools.lru_cache(maxsize=32)
+def _socket_class(base: Any) -> Any:
+    class Socket(_Planned, base):  # type: ignore[misc]  # a class found at run time
+        def _set_context(self, context: ssl.SSLContext) -> None:
+            super()._set_context(context)
+            plan = self._plan
+            if plan is not None and context is plan.shown:
+                self._context = context
+
+        def do_handshake(self, *args: Any, **kwargs: Any) -> None:
+            self._shake_hands(functools.partial(super().do_handshake, *args, **kwargs))
+
+        def send(self, *args: Any, **kwargs: Any) -> Any:
+            self._check_plan()
+            return super().send(*args, **kwargs)
+
+        def write(self, data: Any) -> Any:
+            self._check_plan()
+            return super().write(data)
+
+    Socket.__name__ = Socket.__qualname__ = base.__name__
+    return Socket
+
+
+@functools.lru_cache(maxsize=32)
+def _object_class(base: Any) -> Any:
+    class Object(_Planned, base):  # type: ignore[misc]  # as above
+        def do_handshake(self) -> None:
+            self._shake_hands(super().do_handshake)
+
+        def write(self, data: Any) -> Any:
+            self._check_plan()
+            return super().write(data)
+
+    Object.__name__ = Object.__qualname__ = base.__name__
+    return Object
+
+
+def wrap_socket(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_socket() takes
+    plan: Plan,
+    sock: socket.socket,
+    server_side: bool = False,  # noqa: FBT002  # as it is there
+    do_handshake_on_connect: bool = True,  # noqa: FBT002
+    suppress_ragged_eofs: bool = True,  # noqa: FBT002
+    server_hostname: str | bytes | None = None,
+    session: ssl.SSLSession | None = None,  # noqa: ARG001  # see _Planned.session
+) -> ssl.SSLSocket:
+    """Make the TLS socket of a plan, and shake hands if it is connected, as ``SSLContext.wrap_socket()`` does.
+
+    Raises:
+        OSError: the handshake failed; the socket is closed.
+        ValueError: *sock* does not block, and a handshake at once was asked for.
+    """
+    base: Any = plan.shown.sslsocket_class
+    made: Any = _socket_class(base)._create(
+        sock=sock,
+        server_side=server_side,
+        do_handshake_on_connect=False,
+        suppress_ragged_eofs=suppress_ragged_eofs,
+        server_hostname=server_hostname,
+        context=plan.creating,
+    )
+    made.do_handshake_on_connect = do_handshake_on_connect
+    made._plan = plan
+    if made._connected:
+        try:
+            made._set_context(plan.shown)
+            if do_handshake_on_connect:
+                _shake_hands_now(made)
+        except BaseException:
+            made.close()
+            raise
+    result: ssl.SSLSocket = made
+    return result
+
+
+def _shake_hands_now(made: Any) -> None:
+    if made.gettimeout() == 0.0:  # as ssl.SSLSocket says it
+        raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
+    made.do_handshake()
+
+
+def wrap_bio(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_bio() takes
+    plan: Plan,
+    incoming: ssl.MemoryBIO,
+    outgoing: ssl.MemoryBIO,
+    server_side: bool = False,  # noqa: FBT002  # as it is there
+    server_hostname: str | bytes | None = None,
+    session: ssl.SSLSession | None = None,  # noqa: ARG001  # see _Planned.session
+) -> ssl.SSLObject:
+    """Make the memory connection of a plan, as ``SSLContext.wrap_bio()`` does."""
+    encode: Any = plan.creating
+    base: Any = plan.shown.sslobject_class
+    made: Any = _object_class(base)._create(
+        incoming,
+        outgoing,
+        server_side=server_side,
+        server_hostname=encode._encode_hostname(server_hostname),
+        context=plan.creating,
+    )
+    made._plan = plan
+    made._set_context(plan.shown)
+    result: ssl.SSLObject = made
+    return result

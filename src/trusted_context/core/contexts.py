@@ -1,0 +1,397 @@
+"""Every SSLContext of this library is made here."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import sys
+import weakref
+
+from . import connections, handshake
+from .connections import Plan
+from .lock import lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from typing import Any, Self
+
+    from .trust import Trust
+
+    IsOver = Callable[[], bool] | None
+
+# truststore.inject_into_ssl() puts its own class in ssl.SSLContext's place, and a subclass of that one would accept
+# the system's roots beside ours. The true class is the one in its ancestry that the module ssl defined. gevent and
+# eventlet put subclasses there.
+TrueSSLContext: type[ssl.SSLContext] = next(cls for cls in ssl.SSLContext.__mro__ if cls.__module__ == "ssl")
+
+
+def _settable(name: str) -> Any:
+    """A property that sets through the C type.
+
+    The setters of ``ssl.SSLContext`` look that name up in the module at every call, and recurse for ever once
+    ``truststore.inject_into_ssl()`` has replaced it.
+    """
+    readable = getattr(TrueSSLContext, name)
+    writable = getattr(TrueSSLContext.__base__, name)
+    return property(readable.fget, writable.__set__)
+
+
+class Context(TrueSSLContext):  # type: ignore[misc, valid-type]  # a class found at run time
+    """A context of ours. Its settings stay settable when somebody replaced ``ssl.SSLContext``."""
+
+    sslsocket_class = ssl.SSLSocket
+    sslobject_class = ssl.SSLObject
+    _plan: Plan | None = None
+
+    minimum_version = _settable("minimum_version")
+    maximum_version = _settable("maximum_version")
+    options = _settable("options")
+    verify_flags = _settable("verify_flags")
+    verify_mode = _settable("verify_mode")
+
+    def follow(self, plan: Plan) -> None:
+        """Make and verify connections as *plan* says from now on, not as any context does."""
+        self._plan = plan
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        if self._plan is None:
+            made: ssl.SSLSocket = super().wrap_socket(*args, **kwargs)
+            return made
+        return connections.wrap_socket(self._plan, *args, **kwargs)
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        if self._plan is None:
+            made: ssl.SSLObject = super().wrap_bio(*args, **kwargs)
+            return made
+        return connections.wrap_bio(self._plan, *args, **kwargs)
+
+
+def _class_shown(own: type) -> type:
+    return own if issubclass(own, ssl.SSLContext) else ssl.SSLContext
+
+
+# The standard library's contexts in those of truststore's that were made here.
+_within_truststores: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
+
+
+def is_ours(context: ssl.SSLContext) -> bool:
+    """Whether *context*, one of the standard library's, was made here."""
+    return isinstance(context, Context) or context in _within_truststores
+
+
+class _Borrowing(Context):
+    """A context without CAs, for one connection or one client, whose connections borrow the anchors of a Verifier."""
+
+    _verifier: Verifier | None = None
+
+    # asyncio's start_tls() takes nothing but an instance of ssl.SSLContext, which truststore may have replaced.
+    __class__ = property(lambda self: _class_shown(type(self)))
+
+    # Decided when it was made, with check_hostname: urllib3 writes on it what is meant for another server.
+    verify_mode = property(Context.verify_mode.fget, lambda _self, _mode: None)
+
+    def load_cert_chain(self, *args: Any, **kwargs: Any) -> None:
+        super().load_cert_chain(*args, **kwargs)
+        # The context that lends the anchors has no client certificate. So this one gets anchors of its own.
+        if self._verifier is not None and self._plan is not None:
+            self._verifier.load_into(self)
+            self._verifier = None
+            self._plan.during = self
+
+    def borrow(self, verifier: Verifier, plan: Plan) -> None:
+        """Let connections borrow the anchors of *verifier*, as *plan* says."""
+        self._verifier = verifier
+        self.follow(plan)
+
+
+class Settings:
+    """What of a context is its owner's also where the block decides on trust."""
+
+    __slots__ = ("ciphers", "key_log", "level", "values")
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        names = (str(cipher["name"]) for cipher in context.get_ciphers() if cipher["protocol"] != "TLSv1.3")
+        self.ciphers = ":".join(names)
+        self.level = context.security_level
+        self.key_log = context.keylog_filename
+        self.values = {name: getattr(context, name) for name in _COPIED}
+
+    def write(self, context: ssl.SSLContext) -> None:
+        """Give *context* the same settings, but neither what it verifies nor what it offers by ALPN."""
+        for name, value in self.values.items():
+            setattr(context, name, value)
+        self.write_ciphers(context)
+
+    def write_ciphers(self, context: ssl.SSLContext) -> None:
+        """Give *context* the same ciphers and key log, which a connection takes from the context that it borrows."""
+        if self.ciphers:
+            context.set_ciphers(f"{self.ciphers}:@SECLEVEL={self.level}")
+        if self.key_log:
+            context.keylog_filename = self.key_log
+
+    @property
+    def of_loan(self) -> tuple[object, ...]:
+        """What the context that is borrowed must have in common with the one that borrows."""
+        return self.ciphers, self.level, self.key_log
+
+
+_COPIED = ("options", "minimum_version", "maximum_version", "hostname_checks_common_name", "post_handshake_auth")
+
+
+@functools.cache
+def _default_settings() -> Settings:
+    return Settings(Context(ssl.PROTOCOL_TLS_CLIENT))
+
+
+class Verifier:
+    """Makes the contexts of one Trust. They share its parsed certificates, which nobody can reach by one of them.
+
+    Args:
+        trust: what is trusted.
+
+    Attributes:
+        refused: positions of the anchors that OpenSSL cannot read.
+        authorities: how many anchors are CAs.
+
+    Raises:
+        OSError: the key log cannot be written.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+        self._lent: dict[tuple[object, ...], ssl.SSLContext] = {}
+        self.refused: tuple[int, ...] = ()
+        self.authorities = 0
+        if trust.insecure is True:
+            self.new()  # what is wrong with it is an error at entry
+            return
+        first = Context(ssl.PROTOCOL_TLS_CLIENT)
+        self.refused = load(first, trust.anchors)
+        self.authorities = first.cert_store_stats()["x509_ca"]
+        if not trust.native:
+            self._lent[_default_settings().of_loan] = self._finish(first)
+
+    def new(self, host: str | None = None, port: int | None = None, *, source: str | None = None) -> ssl.SSLContext:
+        """A private context that verifies this host by itself, and outlives every block."""
+        if not self.trust.verifies(host, port):
+            return self._unverified(Context(ssl.PROTOCOL_TLS_CLIENT), source=source)
+        if self.trust.native:
+            return self._native(source, None)
+        context = Context(ssl.PROTOCOL_TLS_CLIENT)
+        self.load_into(context)
+        context.follow(Plan(creating=context, during=context, shown=context, trust=self.trust, source=source))
+        return context
+
+    def borrowing(
+        self, host: str | None, port: int | None, *, source: str | None = None, is_over: IsOver = None
+    ) -> ssl.SSLContext:
+        """A private context for connections to this host that end with their block; cheap to make."""
+        if not self.trust.verifies(host, port):
+            return self._unverified(_Borrowing(ssl.PROTOCOL_TLS_CLIENT), source=source, is_over=is_over)
+        if self.trust.native:
+            return self._native(source, is_over)
+        return self._borrow(_Borrowing(ssl.PROTOCOL_TLS_CLIENT), _default_settings(), source, is_over)
+
+    def stand_in(  # noqa: PLR0913  # all of them facts of one connection
+        self,
+        settings: Settings,
+        *,
+        verified: bool,
+        check_hostname: bool,
+        verify_flags: int,
+        source: str | None = None,
+        is_over: IsOver = None,
+    ) -> ssl.SSLContext:
+        """A private context in place of one that has these settings."""
+        if not verified:
+            context = self._unverified(_Borrowing(ssl.PROTOCOL_TLS_CLIENT), source=source, is_over=is_over)
+            settings.write(context)
+            context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+            return context
+        if self.trust.native:
+            context = self._native(source, is_over)
+            settings.write(context)
+            context.check_hostname = check_hostname
+            return context
+        context = _Borrowing(ssl.PROTOCOL_TLS_CLIENT)
+        settings.write(context)
+        context.check_hostname = check_hostname
+        self._borrow(context, settings, source, is_over)
+        context.verify_flags = ssl.VerifyFlags(self._flags(verify_flags))
+        return context
+
+    def with_client_certificate(
+        self,
+        settings: Settings,
+        load_certificate: Callable[[ssl.SSLContext], None],
+        *,
+        check_hostname: bool,
+        verify_flags: int,
+        source: str | None = None,
+    ) -> ssl.SSLContext:
+        """A private context with these settings, the anchors, and a client certificate."""
+        context = Context(ssl.PROTOCOL_TLS_CLIENT)
+        self.load_into(context)
+        settings.write(context)
+        context.check_hostname = check_hostname
+        context.follow(Plan(creating=context, during=context, shown=context, trust=self.trust, source=source))
+        context.verify_flags = ssl.VerifyFlags(self._flags(verify_flags))
+        load_certificate(context)
+        return context
+
+    def load_into(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Give *context* the anchors."""
+        readable = [der for place, der in enumerate(self.trust.anchors) if place not in self.refused]
+        if readable:
+            context.load_verify_locations(cadata=b"".join(readable))
+        return self._finish(context)
+
+    def _finish(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        # PROTOCOL_TLS_CLIENT starts with CERT_REQUIRED and check_hostname on; both are left alone here.
+        context.verify_flags |= self.trust.flags
+        if self.trust.folder:
+            context.load_verify_locations(capath=self.trust.folder)
+        return self._harden(context)
+
+    def _flags(self, own: int) -> int:
+        """The verify flags of a context that had *own*: all of them, but a strictness that is merely Python's default.
+
+        CRL checks stay, and so does a strictness that Python did not set by itself.
+        """
+        if own == _PYTHONS_STRICT_FLAGS and not self.trust.strict:
+            own &= ~ssl.VERIFY_X509_STRICT
+        return own | self.trust.flags
+
+    def _borrow(self, context: _Borrowing, settings: Settings, source: str | None, is_over: IsOver) -> ssl.SSLContext:
+        context.verify_flags |= self.trust.flags
+        during = self.lend(settings)
+        plan = Plan(creating=context, during=during, shown=context, trust=self.trust, source=source, is_over=is_over)
+        context.borrow(self, plan)
+        return context
+
+    def lend(self, settings: Settings) -> ssl.SSLContext:
+        """The context with the anchors, for connections of contexts that have these settings; for handshakes alone."""
+        key = settings.of_loan
+        lent = self._lent.get(key)
+        if lent is None:
+            with lock:
+                lent = self._lent.get(key)
+                if lent is None:
+                    lent = self.load_into(Context(ssl.PROTOCOL_TLS_CLIENT))
+                    settings.write_ciphers(lent)
+                    self._lent = {**dict(list(self._lent.items())[-_MOST_LENT:]), key: lent}
+        return lent
+
+    def _native(self, source: str | None, is_over: IsOver) -> ssl.SSLContext:
+        # One a connection: truststore holds its context's lock during the handshake, and one stalled server would hold
+        # up all others.
+        import truststore
+
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        plan = Plan(creating=context, during=context, shown=context, trust=self.trust, source=source, is_over=is_over)
+        handshake.watch(context, plan)
+        _within_truststores.add(getattr(context, "_ctx", context))
+        return self.load_into(context)
+
+    def _unverified(self, context: Context, *, source: str | None, is_over: IsOver = None) -> ssl.SSLContext:
+        context.check_hostname = False
+        Context.verify_mode.fset(context, ssl.CERT_NONE)
+        plan = Plan(creating=context, during=context, shown=context, trust=self.trust, source=source, is_over=is_over)
+        context.follow(plan)
+        return self._harden(context)
+
+    def _harden(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        # RFC 8996 deprecates TLS 1.0 and 1.1, which a Python built to follow OpenSSL's configuration may still allow.
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+        if self.trust.key_log:
+            context.keylog_filename = self.trust.key_log
+        return context
+
+
+# Programs have few sets of ciphers.
+_MOST_LENT = 15
+# What create_default_context() and urllib3 set by themselves from Python 3.13 on.
+_PYTHONS_STRICT_FLAGS = (
+    ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if sys.version_info >= (3, 13)
+    else -1
+)
+
+
+def verifier(trust: Trust) -> Verifier:
+    """What makes the contexts of *trust*: one for equal values.
+
+    Raises:
+        OSError: the key log cannot be written.
+    """
+    # With a key log its contexts hold a file open, which is to be closed when the last block with it is gone.
+    with lock:
+        return Verifier(trust) if trust.key_log else _verifier(trust)
+
+
+@functools.lru_cache(maxsize=8)
+def _verifier(trust: Trust) -> Verifier:
+    return Verifier(trust)
+
+
+class OnePerConnection(Context):
+    """Stands in a pool for a new context of *make*'s at each connection; by itself it trusts nobody."""
+
+    _protocols: tuple[str, ...] | None = None
+
+    def __new__(cls, _make: Callable[[], ssl.SSLContext]) -> Self:
+        made: Self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        return made
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self._make = make
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        self._protocols = tuple(alpn_protocols)
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        return self._new().wrap_socket(*args, **kwargs)
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        return self._new().wrap_bio(*args, **kwargs)
+
+    def _new(self) -> ssl.SSLContext:
+        context = self._make()
+        if self._protocols is not None:
+            context.set_alpn_protocols(self._protocols)
+        return context
+
+
+def load(context: ssl.SSLContext, certificates: Collection[bytes]) -> tuple[int, ...]:
+    """Add *certificates*, each another, to an empty context; return the positions of those that OpenSSL refused."""
+    if not certificates:
+        return ()
+    try:
+        context.load_verify_locations(cadata=b"".join(certificates))
+    except ssl.SSLError:
+        pass
+    else:
+        # CPython takes some broken elements for the end of the data and then loads no more, without an error.
+        if context.cert_store_stats()["x509"] == len(certificates):
+            return ()
+    return tuple(place for place, der in enumerate(certificates) if not _load_one(context, der))
+
+
+def _load_one(context: ssl.SSLContext, der: bytes) -> bool:
+    try:
+        context.load_verify_locations(cadata=der)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def count_in(path: str) -> int:
+    """How many certificates OpenSSL, and so most programs, find in the PEM file at *path*; 0 where it is none."""
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=path)
+    except OSError:  # ssl.SSLError is one
+        return 0
+    found: int = context.cert_store_stats()["x509"]
+    return found
