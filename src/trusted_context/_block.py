@@ -194,8 +194,7 @@ class TrustedContext:
             ValueError: *host* is not a host.
         """
         name, port = (None, None) if host is None else parse_host(host)
-        resolved = self._in_force()
-        return resolved.verifier.new(name, port, source=resolved.summary)
+        return self._in_force().verifier.new(name, port)
 
     def environment(self) -> dict[str, str]:
         """A copy of ``os.environ`` that makes a child process trust what this block does: ``subprocess.run(env=...)``.

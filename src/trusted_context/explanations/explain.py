@@ -123,11 +123,13 @@ def _of_verification(error: ssl.SSLCertVerificationError, errors: list[BaseExcep
 def _of_presented(
     code: int | None, message: str, found: Presented, error: BaseException, errors: list[BaseException]
 ) -> Explanation:
-    # Without a source no live block had that trust: its context was handed out, and used elsewhere.
-    of_a_block = found.source is not None
+    # A context that was handed out says no source, and may be used in its block or elsewhere.
+    same = next((block.summary for block in around(error) if block.trust == found.trust), None)
+    source = found.source or same
+    of_a_block = source is not None
     truster = "this block" if of_a_block else "the block that the context was taken from"
     failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust, truster=truster)
-    presented, trusted = _describe_chain(failure), _describe_trust(found)
+    presented, trusted = _describe_chain(failure), _describe_trust(found.trust, source)
     others = [block for block in around(error) if block.trust != found.trust and trusts(block, failure.path)]
     if not others:
         return _explained(failure, presented=presented, trusted=trusted)
@@ -177,10 +179,9 @@ _NOT_THE_BLOCKS = (
 )
 
 
-def _describe_trust(found: Presented) -> str:
-    trust = found.trust
-    if found.source is not None:
-        source = _source_words(found.source)
+def _describe_trust(trust: Trust | None, source: str | None) -> str:
+    if source is not None:
+        source = _source_words(source)
         if any(source.startswith(f"{name}=") for names in PRECEDENCE for name in names):
             source = f"the environment variable {source}"
     elif trust is None:
