@@ -6,7 +6,7 @@ import os
 import sys
 
 from . import clients
-from .core import handshake, live
+from .core import live
 from .core.lock import lock
 from .core.warning import warn
 from .sources import environment
@@ -14,7 +14,6 @@ from .sources import environment
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .core.live import Entry
-    from .core.trust import Trust
 
 
 def enter(entry: Entry, replaced: tuple[Entry, ...] = ()) -> Entry:
@@ -81,14 +80,6 @@ def place(callers: int) -> int | None:
         return id(sys._getframe(callers + 1))
     except ValueError:  # called from C, by atexit for one
         return None
-
-
-def _words_of(trust: Trust) -> str | None:
-    """Where *trust* came from, in the words of the newest live block that has it."""
-    return next((entry.resolved.summary for entry in live.all_live() if entry.trust == trust), None)
-
-
-handshake.describe_trusts_by(_words_of)
 
 
 def _after_fork_in_child() -> None:
