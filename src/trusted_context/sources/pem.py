@@ -15,7 +15,7 @@ _DASHES = b"-----"
 
 # What may stand before the dashes: blanks, a byte-order mark, and a line break that was written as "\n".
 # OpenSSL reads no block whose line starts with anything else, and neither do curl and requests.
-_BLANKS = re.compile(rb"(?:[ \t\v\f\0]|\xef\xbb\xbf|\\[nr])*+")
+_BLANKS = re.compile(rb"(?:[ \t\v\f\0]|\xef\xbb\xbf|\\[nr])*")
 _NO_BREAK_SPACE = b"\xc2\xa0"
 _WRITTEN_BREAK = re.compile(rb"\\[nr]")
 _HEADER = re.compile(rb"\s*+[A-Za-z0-9-]{1,40}:")  # RFC 1421, 4.6
