@@ -29,6 +29,9 @@ _LATER = {
     "Report": "checks.report",
     "check": "checks.check",
     "explain": "explanations.explain",
+    # By which %load_ext knows an extension.
+    "load_ipython_extension": "ipython",
+    "unload_ipython_extension": "ipython",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-_NOT_THE_CALLER = frozenset({__name__.partition(".")[0], "asyncio", "contextlib", "importlib"})
+_NOT_THE_CALLER = frozenset({__name__.partition(".")[0], "asyncio", "contextlib", "importlib", "IPython"})
 
 
 def warn(message: str, category: type[Warning]) -> None:
