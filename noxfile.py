@@ -75,6 +75,13 @@ def native(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
+def notebook(session: nox.Session) -> None:
+    """The magics in a real kernel, completion, and what a browser shows where there is one."""
+    packages = "ipykernel jedi jupyter_client nbclient"
+    _test(session, packages, ("notebook", "interface", "html", "refresh"), "tests/test_examples.py")
+
+
+@nox.session
 def everything(session: nox.Session) -> None:
     """The whole suite with the newest of all of them at once."""
     own = sum((names for client, names in _OWN.items() if client != "native"), ())

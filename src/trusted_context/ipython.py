@@ -178,7 +178,7 @@ def _parse(line: str) -> TrustedContext:
     """
     __tracebackhide__ = True
     try:
-        words = importlib.import_module("IPython.utils.process").arg_split(line)
+        words = importlib.import_module("IPython.utils.process").arg_split(line, posix=os.name != "nt")
     except ValueError:  # a quote without its end
         _parser.error(line)
     given = _parser.parse_intermixed_args(words)
