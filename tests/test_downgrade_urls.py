@@ -157,6 +157,14 @@ def test_an_https_url_reached_from_its_own_http_url_is_no_repetition(both, ca_fi
         refused(plain(secured))
 
 
+def test_what_failed_by_another_scheme_is_free(both, other_file):
+    """Only https is not to be undone; a URL of a scheme that urllib does not know says nothing of http."""
+    with trusted_context(other_file):
+        with pytest.raises(urllib.error.URLError, match="unknown url type"):
+            fetch(both.url.replace("https:", "gopher:"))
+        assert fetch(plain(both.url)) == BODY
+
+
 # --- however it is spelled
 
 
