@@ -1,5 +1,6 @@
 """Explaining is harmless and bounded, whatever an exception or a text holds."""
 
+import os
 import sys
 import threading
 import time
@@ -98,6 +99,17 @@ def test_a_folder_that_changed_is_read_again(tmp_path):
     (folder / "0123abcd.0").unlink()
     folder.rmdir()
     assert anchors._with_folder((b"x",), str(folder)) == (b"x",)
+
+
+def test_a_folder_that_changed_within_a_tick_of_its_clock_is_read_again(tmp_path):
+    """Where a young folder keeps its time stamp, what was read of it counts for nothing."""
+    folder, now = tmp_path / "certs", time.time_ns()
+    folder.mkdir()
+    os.utime(folder, ns=(now, now))
+    assert anchors._with_folder((), str(folder)) == ()
+    (folder / "0123abcd.0").write_bytes(root().pem)
+    os.utime(folder, ns=(now, now))
+    assert anchors._with_folder((), str(folder)) == (root().der,)
 
 
 def test_a_client_whose_objects_raise_is_passed_over():

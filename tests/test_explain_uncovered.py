@@ -205,6 +205,39 @@ def test_an_outer_root_of_the_same_name_is_not_taken_for_the_cure(bad):
     assert "leave out this block" not in note
 
 
+@pytest.mark.parametrize("name", ["same-name-other-key", "same-name-no-identifier"])
+def test_a_block_is_not_told_to_be_left_out_for_itself(name, bad):
+    """A block that trusts a CA of the issuer's name with another key is not taken for one that trusts the issuer."""
+    note, explanation = leaving(trusted_context(bad[name].cafile), lambda: fetch(bad[name].url))
+    assert explanation.cause == "same-name-other-key"
+    assert "leave out this block" not in note
+
+
+def test_a_wrapper_in_an_outer_block_does_not_change_which_block_was_left(bad, block):
+    """What left an inner block first is that block's failure, whatever outer block its wrapper leaves."""
+    inner = _raised_by("curl_cffi.curl", OSError("SSL certificate problem: self-signed certificate"))
+
+    def wrap():
+        try:
+            with block:
+                raise inner
+        except OSError:
+            raise RuntimeError("no data") from None
+
+    _, explanation = leaving(trusted_context(bad["untrusted-root"].cafile), wrap)
+    assert str(bad["sound"].cafile) in explanation.trusted
+
+
+def test_the_innermost_of_several_clients_is_the_one_that_failed(block):
+    """Where one client's code calls another's, the other made the connection."""
+    inner = {"__name__": "smtplib", "error": OSError("x509: certificate signed by unknown authority")}
+    exec("def connect(): raise error", inner)
+    outer = {"__name__": "urllib.request", "connect": inner["connect"]}
+    exec("def open(): connect()", outer)
+    note, _ = leaving(block, outer["open"])
+    assert note.startswith("the server: smtplib does not follow this block")
+
+
 def test_native_words_name_the_variable_that_reaches_the_client(block):
     """The texts of clients that are not installed here, as they raise them, name client, host and variable."""
     go = (
