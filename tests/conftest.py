@@ -175,6 +175,7 @@ def _imported():
 def _functions():
     """What else a block may replace in the modules of libraries that are imported."""
     named = [(name, "create_ssl_context") for name in _OTHERS] + [("aiohttp.connector", "_SSL_CONTEXT_VERIFIED")]
+    named += [("multiprocessing.spawn", "get_preparation_data"), ("multiprocessing.util", "spawnv_passfds")]
     attributes = {(name, attribute): vars(sys.modules.get(name, object)).get(attribute) for name, attribute in named}
     return {name: value for name, value in attributes.items() if value is not None}
 

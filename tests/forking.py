@@ -142,7 +142,7 @@ def while_another_thread_holds_the_lock(_url, _ca_file):
 
 
 def by_multiprocessing(url, ca_file):
-    """A block inherited by fork; unknown to spawn and forkserver unless handed over; picklable."""
+    """A block that each start method hands on; picklable."""
     block = trusted_context(ca_file)
     with block:
         for method in ("fork", "spawn", "forkserver"):

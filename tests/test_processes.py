@@ -1,4 +1,4 @@
-"""Child processes: forked inside a block, spawned inside one, or handed one by pickle."""
+"""Child processes: forked inside a block, or handed one by pickle; those started afresh are in test_workers.py."""
 
 import subprocess
 import sys
@@ -47,10 +47,7 @@ def test_a_fork_waits_for_a_change_that_is_under_way(server, ca_file):
 
 
 def test_fork_spawn_and_forkserver_inside_a_block(server, ca_file):
-    """A forked worker inherits the block, a spawned one does not; each can enter it by pickle and leave it."""
-    refused = "SSLCertVerificationError"
+    """A worker has the block, however it is started; it can enter another that comes by pickle, and leave it."""
     assert play("by_multiprocessing", server, ca_file).splitlines() == [
-        "fork ok ('ok', True) ok",
-        f"spawn {refused} ('ok', True) {refused}",
-        f"forkserver {refused} ('ok', True) {refused}",
+        f"{method} ok ('ok', True) ok" for method in ("fork", "spawn", "forkserver")
     ]

@@ -71,13 +71,18 @@ class TrustedContext:
 
     def __reduce__(self) -> tuple[object, ...]:
         # Where it is unpickled a path may name nothing, or something else. A key beside the certificates stays here.
-        return _rebuild, self._parts(self._cafile and tuple(map(bundles.carry, self._cafile)))
+        return rebuild, self._parts(self._cafile and tuple(map(bundles.carry, self._cafile)))
 
     def __copy__(self) -> TrustedContext:
-        return _rebuild(*self._parts(self._cafile))
+        return rebuild(*self._parts(self._cafile))
 
     def __deepcopy__(self, _memo: object) -> TrustedContext:
         return self.__copy__()
+
+    def parts_for_child(self) -> _Parts:
+        """What :func:`rebuild` takes to make the same block in a child process of this machine, where its paths are."""
+        material = self._cafile
+        return self._parts(material and tuple(one if bundles.is_place(one) else bundles.carry(one) for one in material))
 
     def _parts(self, cafile: tuple[Piece, ...] | None) -> _Parts:
         return cafile, self._system, self._insecure, self._switches()
@@ -380,9 +385,10 @@ def enter_instead_of(replaced: tuple[Entry, ...], block: TrustedContext) -> Entr
     return block._enter(block._resolve_to_enter(), replaced=replaced)
 
 
-def _rebuild(
+def rebuild(
     cafile: tuple[Piece, ...] | None, system: bool | None, insecure: Insecure, switches: dict[str, bool]
 ) -> TrustedContext:
+    """The block of these parts, in the process that they were sent to."""
     return TrustedContext(cafile, system=system, insecure=insecure, **switches)
 
 

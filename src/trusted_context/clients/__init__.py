@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     # Never run: PyInstaller and cx_Freeze take into a program what its byte code imports by name, and see these.
-    from . import for_aiohttp, for_botocore, for_httpx, for_ssl, for_urllib, for_urllib3  # noqa: F401
+    from . import (  # noqa: F401
+        for_aiohttp,
+        for_botocore,
+        for_httpx,
+        for_multiprocessing,
+        for_ssl,
+        for_urllib,
+        for_urllib3,
+    )
 
 # Each module in which a client is met, with our module for it and the function of that which meets it. Ours is imported
 # when theirs is: most programs have one or two of these clients, and pay for no more when they enter their first block.
@@ -27,6 +35,12 @@ _SEAMS = {
     "httpx2": ("httpx", "meet_library"),
     "httpx2._transports.default": ("httpx", "meet_transports"),
     "aiohttp.connector": ("aiohttp", "meet_connector"),
+    "multiprocessing.spawn": ("multiprocessing", "meet_spawn"),
+    "multiprocessing.util": ("multiprocessing", "meet_util"),
+    "loky.backend.spawn": ("multiprocessing", "meet_spawn"),
+    "joblib.externals.loky.backend.spawn": ("multiprocessing", "meet_spawn"),
+    "multiprocess.spawn": ("multiprocessing", "meet_spawn"),
+    "multiprocess.util": ("multiprocessing", "meet_util"),
 }
 
 _installed: list[ModuleType] = []

@@ -121,14 +121,19 @@ def find(owner: TrustedContext, place: int | None) -> Entry | None:
     return next(there, None) or next(iter(here or anywhere), None)
 
 
-def keep_own() -> None:
-    """In a forked child: end the entries of threads that do not exist here, and can never leave them.
+def inherited() -> dict[Entry, bool]:
+    """The entries that a child has which this thread starts, the newest last, and of each whether it is this context's.
 
-    What this thread was in stays, so does the verifying block that governs it; no insecure one outlives its thread.
+    What this thread is in, and the verifying block that governs it; no insecure one outlives its thread.
     """
-    own = {entry for entry in _stack.get() if entry.live}
-    if _elected is not None and not _elected.unverified:
-        own.add(_elected)
+    here = frozenset(_stack.get())
+    elected = None if _elected is None or _elected.unverified else _elected
+    return {entry: entry in here for entry in _entries if entry in here or entry is elected}
+
+
+def keep_own() -> None:
+    """In a forked child: end the entries of threads that do not exist here, and can never leave them."""
+    own = inherited()
     for entry in [entry for entry in _entries if entry not in own]:
         leave(entry)
 

@@ -114,6 +114,11 @@ def label(piece: Piece) -> str:
     return show_path(os.fspath(piece))
 
 
+def is_place(piece: Piece) -> bool:
+    """Whether *piece* names a file or folder, and is not content itself."""
+    return isinstance(piece, os.PathLike) or (isinstance(piece, str) and not is_text(piece))
+
+
 def is_text(piece: str) -> bool:
     """Whether *piece* is content and no path: it may hold a key, and is shown nowhere."""
     return (

@@ -12,6 +12,8 @@ from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..core.trust import Insecure
     from .bundles import Piece
     from .stores import Source
@@ -37,6 +39,11 @@ class Resolved:
         self.verifier: Verifier = verifier(trust)
         self.summary = f"{source.description}: {self._count()}" if source else "nothing"
         self.exported: str | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # For a child process. Contexts cannot be pickled, and the hash that a Trust keeps is this process's own.
+        trust = {name: getattr(self.trust, name) for name in ("folder", "native", "insecure", "strict", "key_log")}
+        return _rebuild, (self._source, self.trust.anchors, trust, self.exported)
 
     def problems(self) -> list[str]:
         """What the user should know of the CA material, though it is usable."""
@@ -118,6 +125,14 @@ class Resolved:
         elif self.trust.folder:
             parts.append("what the folder holds")
         return " and ".join(parts)
+
+
+def _rebuild(
+    source: Source | None, anchors: tuple[bytes, ...], trust: dict[str, Any], exported: str | None
+) -> Resolved:
+    resolved = Resolved(source, Trust(anchors, **trust))
+    resolved.exported = exported
+    return resolved
 
 
 def _holds(path: str, certificates: tuple[bytes, ...]) -> bool:
