@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 from checking import code, shell_lines, small_machine
+from material import hashed_name
 from servers import BODY, write_ca
 
 from trusted_context import check
@@ -159,6 +161,18 @@ def test_a_name_that_would_steer_the_terminal(server, ca, machine):
     assert shell_lines(report) == {}
     assert "\x1b" not in str(report)
     exec(code(report), {})
+
+
+def test_a_system_store_whose_folder_alone_has_the_ca(server, ca_file, machine):
+    """Its file would not help the other tools, so they are not given it."""
+    folder = machine.home / "hashed"
+    folder.mkdir()
+    shutil.copy(ca_file, folder / hashed_name(ca_file))
+    defaults = types.SimpleNamespace(openssl_cafile=str(machine.system), openssl_capath=str(folder))
+    machine.patch.setattr(stores, "ssl", types.SimpleNamespace(get_default_verify_paths=lambda: defaults))
+    report = check(server.url)
+    assert report.line == "with trusted_context(system=True):"
+    assert shell_lines(report).keys() == {"run"}
 
 
 def test_the_line_for_what_the_environment_names(server, ca_file, machine):

@@ -461,3 +461,10 @@ def _without_truststore(machine, monkeypatch):
     monkeypatch.setattr(
         surroundings, "importlib", types.SimpleNamespace(util=double, metadata=sys.modules["importlib.metadata"])
     )
+
+
+@pytest.mark.parametrize("place", ["/etc/ssl/private/server.pem", "/usr/share/ca-certificates/mozilla/corp.crt"])
+def test_folders_that_are_passed_over(server, pem, machine, place):
+    """Servers' keys, and Mozilla's CAs, of which the system's bundle has those that are trusted."""
+    machine.place(place, pem)
+    assert not check(server.url).works

@@ -10,12 +10,14 @@ import time
 
 from ..core.contexts import count_in
 from ..core.hosts import authority
+from . import names
 from .findings import Advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..core.certificate import Certificate
     from .candidates import Candidate
     from .findings import Wanted
 
@@ -24,18 +26,21 @@ PROGRAM = "download.py"
 _IS_WINDOWS = os.name == "nt"
 
 
-def for_trust(candidate: Candidate, urls: Sequence[str]) -> tuple[Advice, ...]:
-    """How to trust what *candidate* does, for the servers at *urls*: in other tools, by ``run``, and in Python."""
+def for_trust(candidate: Candidate, url: str, chain: Sequence[Certificate]) -> tuple[Advice, ...]:
+    """How to trust what *candidate* does, which verified *chain* of the server at *url*.
+
+    In other tools, by ``run``, and in Python.
+    """
     found = []
     # A control character in a path would steer the terminal; Python's repr escapes it, a shell's quotes do not.
     speakable = all(map(str.isprintable, (*(candidate.options or ()), candidate.file or "", candidate.export or "")))
     if candidate.export and speakable:
         found.append(Advice(where="shell", tool="export", lines=(candidate.export,)))
     if candidate.options is not None and speakable:
-        found += [Advice(where="shell", tool=tool, lines=(line,)) for tool, line in _for_tools(candidate, urls)]
+        found += [Advice(where="shell", tool=tool, lines=(line,)) for tool, line in _for_tools(candidate, url, chain)]
         command = join([*own_command(), "run", *candidate.options, PROGRAM])
         found.append(Advice(where="shell", tool="run", lines=(command,)))
-    found.append(Advice(where="python", tool="python", lines=tuple(_block(candidate, urls[0]))))
+    found.append(Advice(where="python", tool="python", lines=tuple(_block(candidate, url))))
     return tuple(found)
 
 
@@ -49,26 +54,32 @@ def _block(candidate: Candidate, url: str) -> Iterator[str]:
     yield f"    urllib.request.urlopen({url!r}).close()  # or any other download"
 
 
-def _for_tools(candidate: Candidate, urls: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _for_tools(candidate: Candidate, url: str, chain: Sequence[Certificate]) -> Iterator[tuple[str, str]]:
     if candidate.trust and candidate.trust.native:
         yield from _by_the_system()
         return
     file = candidate.file
-    # These tools read PEM, and of a folder nothing.
-    if not file or not (candidate.export or _is_plain(file, candidate)):
+    if not file or not (candidate.export or _is_enough(file, candidate, chain)):
         return
     yield "pip", join(["pip", "config", "set", "global.cert", file])
-    for url in urls:
-        yield "git", join(["git", "config", "--global", f"http.{url}.sslCAInfo", file])
+    yield "git", join(["git", "config", "--global", f"http.{url}.sslCAInfo", file])
     yield "conda", join(["conda", "config", "--set", "ssl_verify", file])
-    yield "uv", f'$env:SSL_CERT_FILE = "{file}"' if _IS_WINDOWS else f"export SSL_CERT_FILE={shlex.quote(file)}"
+    yield (
+        "uv",
+        f'$env:SSL_CERT_FILE = "{file}"  # for uv'
+        if _IS_WINDOWS
+        else f"export SSL_CERT_FILE={shlex.quote(file)}  # for uv",
+    )
     yield "npm", join(["npm", "config", "set", "cafile", file])
-    yield "curl", join(["curl", "--cacert", file, urls[0]])
+    yield "curl", join(["curl", "--cacert", file, url])
 
 
-def _is_plain(file: str, candidate: Candidate) -> bool:
+def _is_enough(file: str, candidate: Candidate, chain: Sequence[Certificate]) -> bool:
+    """Whether *file* is PEM, which is all that these tools read, and the CA is in it, not in a folder beside it."""
     anchors = candidate.trust.anchors if candidate.trust else ()
-    return os.path.isfile(file) and count_in(file) == len(anchors)
+    if not os.path.isfile(file) or count_in(file) != len(anchors):
+        return False
+    return bool(names.leading_to([certificate.der for certificate in chain], anchors))
 
 
 def _by_the_system() -> Iterator[tuple[str, str]]:

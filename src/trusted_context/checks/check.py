@@ -235,7 +235,7 @@ class _Check:
         if working:
             port = "" if self._port == 443 else f":{self._port}"
             host = f"[{self._host}]" if ":" in self._host else self._host
-            return advice.for_trust(working.candidate, [f"https://{host}{port}/"])
+            return advice.for_trust(working.candidate, f"https://{host}{port}/", self._chain)
         if wanted:
             lowest = self._chain[0].sha256 if self._chain else None
             return (advice.message(self._host, self._port, wanted, product_of(self._chain), lowest),)

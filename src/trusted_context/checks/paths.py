@@ -18,8 +18,8 @@ root = "/"
 MOST_ENTRIES = 1000
 _MOST_MATCHES = 50
 _CERTIFICATES = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c)", re.IGNORECASE)
-# Debian's copy of Mozilla's CAs, one file each, which are in the system's bundle too.
-_PUBLIC = frozenset({"mozilla"})
+# Debian's copy of Mozilla's CAs, which are in the system's bundle too; and servers' keys.
+_PASSED_OVER = frozenset({"mozilla", "private"})
 
 
 def files(patterns: Iterable[str]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _within(path: str, depth: int) -> Iterator[str]:
         inner = os.path.join(path, name)
         if _CERTIFICATES.fullmatch(name):
             yield inner
-        elif depth and name not in _PUBLIC and not os.path.islink(inner) and os.path.isdir(inner):
+        elif depth and name not in _PASSED_OVER and not os.path.islink(inner) and os.path.isdir(inner):
             yield from _within(inner, depth - 1)
 
 
@@ -91,10 +91,16 @@ def _identity(path: str, is_of_kind: Callable[[int], bool]) -> tuple[int, int, s
 # Where administrators, distributions and products put CAs: whose, and patterns.
 HOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
+        "the administrator's CAs; update-ca-certificates, run as root, puts it into the system's store",
+        ("/usr/local/share/ca-certificates",),
+    ),
+    (
+        "the administrator's CAs; update-ca-trust, run as root, puts it into the system's store",
+        ("/etc/pki/ca-trust/source",),
+    ),
+    (
         "the administrator's CAs",
         (
-            "/usr/local/share/ca-certificates",
-            "/etc/pki/ca-trust/source",
             "/usr/share/pki/ca-trust-source",
             "/etc/ca-certificates/trust-source",
             "/usr/share/ca-certificates/trust-source",
@@ -102,23 +108,6 @@ HOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "/usr/share/pki/trust/anchors",
             "/usr/share/ca-certificates",
             "/usr/local/share/certs",
-        ),
-    ),
-    (
-        "the system's bundle",
-        (
-            "/etc/ssl/certs/ca-certificates.crt",
-            "/etc/ssl/cert.pem",
-            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-            "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/ssl/ca-bundle.pem",
-            "/etc/ssl",
-            "/etc/pki/tls/certs",
-            "/usr/local/etc/openssl*/cert.pem",
-            "/usr/local/etc/openssl*/certs",
-            "/opt/homebrew/etc/openssl*/cert.pem",
-            "/opt/homebrew/etc/ca-certificates/cert.pem",
-            "/usr/local/etc/ca-certificates/cert.pem",
         ),
     ),
     ("Zscaler", ("/opt/zscaler/cert", "/Library/Application Support/Zscaler/cert", "$ProgramData/Zscaler/cert")),
@@ -173,6 +162,23 @@ HOLDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("a mounted secret", ("/run/secrets",)),
     ("GitLab Runner", ("/etc/gitlab-runner/certs", "~/.gitlab-runner/certs")),
+    (
+        "the system's bundle",
+        (
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/etc/ssl/cert.pem",
+            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+            "/etc/pki/tls/certs/ca-bundle.crt",
+            "/etc/ssl/ca-bundle.pem",
+            "/etc/ssl",
+            "/etc/pki/tls/certs",
+            "/usr/local/etc/openssl*/cert.pem",
+            "/usr/local/etc/openssl*/certs",
+            "/opt/homebrew/etc/openssl*/cert.pem",
+            "/opt/homebrew/etc/ca-certificates/cert.pem",
+            "/usr/local/etc/ca-certificates/cert.pem",
+        ),
+    ),
     (
         "conda's bundle",
         ("$CONDA_PREFIX/ssl/cacert.pem", "$CONDA_PREFIX/Library/ssl/cacert.pem", "$CONDA_ROOT/ssl/cacert.pem"),

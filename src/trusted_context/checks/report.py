@@ -117,16 +117,17 @@ def lines(findings: Findings, width: int) -> Iterator[tuple[str, str]]:
     for row in rows(findings):
         for line in _wrapped(row, width):
             yield row.mark, line
-    yield from last_lines(findings.advice)
+    yield from last_lines(findings.advice, width)
 
 
-def last_lines(advised: Iterable[Advice]) -> Iterator[tuple[str, str]]:
+def last_lines(advised: Iterable[Advice], width: int = WIDTH) -> Iterator[tuple[str, str]]:
     """What to paste, never wrapped, under a heading that is a comment in Python and in a shell alike."""
     for advice in advised:
         heading = _HEADINGS.get(advice.tool)
         if heading:
             yield "", ""
-            yield "", f"# {heading}"
+            wrapped = textwrap.wrap(heading, width, initial_indent="# ", subsequent_indent="# ")
+            yield from (("", line) for line in wrapped)
         for line in advice.lines:
             yield "code", line
 

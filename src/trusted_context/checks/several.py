@@ -107,7 +107,7 @@ def lines(reports: Sequence[Report], width: int) -> Iterator[tuple[str, str]]:
         return
     shared = _shared(reports)
     if shared:
-        yield from last_lines(shared.findings.advice)
+        yield from last_lines(shared.findings.advice, width)
 
 
 def _summary(report: Report) -> str:
