@@ -88,7 +88,7 @@ def test_letters_that_the_output_lacks(letter, shown):
     [
         (["chekc", "pypi.org"], "did you mean check?"),
         (["rn", "x.py"], "did you mean run?"),
-        (["https://pypi.org/simple"], "did you mean trusted-context check https://pypi.org/simple"),
+        (["https://pypi.org/simple"], "did you mean trusted-context check https://pypi.org"),
         (["pypi.org"], "did you mean trusted-context check pypi.org"),
         (["train.py"], "did you mean trusted-context run train.py"),
         (["check", "--cafle", "x"], "did you mean --cafile?"),

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)")
 _CHOICE = re.compile(r"invalid choice: '([^']*)'")
-_LOOKS_LIKE_A_SERVER = re.compile(r"(?:https?://)?[\w.-]+\.[A-Za-z]{2,}(?::\d+)?(?:/.*)?")
+# Of a path, which check does not need, the message may show only a part.
+_SERVER = re.compile(r"((?:https?://)?[\w.-]+\.[A-Za-z]{2,}(?::\d+)?)(?:/.*)?")
 
 
 def for_error(message: str, parsers: Iterable[argparse.ArgumentParser], commands: Iterable[str]) -> str:
@@ -39,4 +40,5 @@ def _for_command(wrong: str, commands: tuple[str, ...]) -> str:
         return f"; did you mean {near[0]}?"
     if wrong.endswith(".py"):
         return f"; did you mean trusted-context run {wrong}"
-    return f"; did you mean trusted-context check {wrong}" if _LOOKS_LIKE_A_SERVER.fullmatch(wrong) else ""
+    server = _SERVER.fullmatch(wrong)
+    return f"; did you mean trusted-context check {server[1]}" if server else ""
