@@ -238,6 +238,25 @@ def test_the_innermost_of_several_clients_is_the_one_that_failed(block):
     assert note.startswith("the server: smtplib does not follow this block")
 
 
+def test_a_decorated_body_is_left_like_any_block(bad, block, untrusted):
+    """What leaves a decorated function is explained by the block around its body."""
+
+    @block
+    def download():
+        fetch(bad["sound"].url, context=untrusted)
+
+    error = failure(download)
+    assert "urllib does not follow this block" in error.__notes__[0]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ssl.SSLCertVerificationError])
+def test_what_may_be_the_blocks_own_failure_is_not_said_to_be_another_clients(kind, block):
+    """Python's words in a text, and an operating system's verifier, may be those of a client that the block covers."""
+    said = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate"
+    _, explanation = leaving(block, raising(kind(said)))
+    assert explanation.cause == "unknown-issuer"
+
+
 def test_native_words_name_the_variable_that_reaches_the_client(block):
     """The texts of clients that are not installed here, as they raise them, name client, host and variable."""
     go = (
