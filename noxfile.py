@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import glob
 import re
+import shutil
+import tarfile
+from pathlib import Path
 
 import nox
 
@@ -146,10 +149,74 @@ def frozen(session: nox.Session) -> None:
     _test(session, "pyinstaller>=6 cx_Freeze>=8", ("frozen",))
 
 
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Which faults the tests let pass, in the modules that decide trust: ``nox -s mutants -- core/live.py``."""
     session.install("-e", ".[test]")
     session.run("python", "tests/tools/mutants.py", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The distributions: the same bytes each time, sound, and the tests pass from the source distribution."""
+    session.install("build", "check-wheel-contents", "twine", "validate-pyproject[all]")
+    session.run("validate-pyproject", "pyproject.toml")
+    folders = [Path(session.create_tmp(), name) for name in ("one", "two")]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+    one, two = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    if one != two or len(one) != 2:
+        session.error(f"two builds differ: {sorted(one)}, {sorted(two)}")
+    files = [str(path) for path in sorted(folders[0].iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *files[1:])
+    with tarfile.open(files[0]) as tar:
+        tar.extractall(folders[0], filter="data")
+    session.chdir(files[0].removesuffix(".tar.gz"))
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", "-q", *_UNATTENDED)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Three type checkers understand the public types in the same way."""
+    session.install(".", "mypy", "pyright", "ty")
+    session.run("mypy", "tests/typing_check.py")
+    session.run("pyright", "tests/typing_check.py")
+    session.run("ty", "check", "--error-on-warning", "tests/typing_check.py")
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """What GitHub runs, by its schema, and as zizmor judges it without asking anybody."""
+    session.install("check-jsonschema", "zizmor")
+    files = sorted(glob.glob(".github/workflows/*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
+    session.run("zizmor", "--offline", "--persona", "pedantic", *files)
+
+
+@nox.session(default=False)
+def lint(session: nox.Session) -> None:
+    """What ruff and mypy say."""
+    session.install(".[lint,test]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def tests(session: nox.Session) -> None:
+    """The whole suite on this Python."""
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", *_UNATTENDED)
+
+
+@nox.session(default=False)
+def system_store(session: nox.Session) -> None:
+    """Puts a throw-away CA into this machine's own store, and takes it out again: for machines that are thrown away."""
+    session.install(".[test]")
+    session.run("python", "tools/try_system_store.py")
 
 
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:

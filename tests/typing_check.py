@@ -96,8 +96,8 @@ def use_the_errors() -> None:
     raise error from warning
 
 
-trusted_context(insecure=1)  # type: ignore[call-overload]
-trusted_context(export=1)  # type: ignore[call-overload]
-trusted_context(3)  # type: ignore[call-overload]
-explain("said")  # type: ignore[arg-type]
-trusted_context("corp.crt", True)  # type: ignore[call-overload]
+trusted_context(insecure=1)  # type: ignore[call-overload]  # ty: ignore[invalid-argument-type]
+trusted_context(export=1)  # type: ignore[call-overload]  # ty: ignore[invalid-argument-type]
+trusted_context(3)  # type: ignore[call-overload]  # ty: ignore[no-matching-overload]
+explain("said")  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]
+trusted_context("corp.crt", True)  # type: ignore[call-overload]  # ty: ignore[no-matching-overload]
