@@ -22,6 +22,21 @@ _OWN = {
     "hub": ("huggingface_hub", "hf_xet"),
     "native": ("explain_native",),
 }
+# The suites that suites/run.py knows, and what each needs: CPython's own need a Python that was installed with its tests.
+_SUITES = {
+    "test_urllib2": "",
+    "test_urllib2_localnet": "",
+    "test_httplib": "",
+    "test_ssl": "",
+    "test_importlib": "",
+    "requests": "requests pytest-httpbin pytest-mock PySocks trustme",
+    "urllib3": "urllib3 anyio[trio] h2 httpx hypercorn pysocks pytest-socket quart quart-trio trustme cryptography pyopenssl",
+    "httpx": "httpx[http2,brotli,zstd,socks,cli] uvicorn trio chardet trustme",
+    "aiohttp": "aiohttp[speedups] pytest-aiohttp pytest-mock re-assert freezegun trustme proxy.py blockbuster",
+    "botocore": "botocore pytest-socket jsonschema",
+    "vcrpy": "vcrpy pytest-httpbin pytest-asyncio requests httpx aiohttp boto3 tornado",
+    "responses": "responses pytest-asyncio tomli-w",
+}
 # Without what needs more than packages.
 _UNATTENDED = ("--color=no", "-m", "not torchvision and not mitmproxy")
 
@@ -217,6 +232,14 @@ def system_store(session: nox.Session) -> None:
     """Puts a throw-away CA into this machine's own store, and takes it out again: for machines that are thrown away."""
     session.install(".[test]")
     session.run("python", "tools/try_system_store.py")
+
+
+@nox.session(default=False)
+@nox.parametrize("suite", _SUITES)
+def suites(session: nox.Session, suite: str) -> None:
+    """A suite of those whose code a block changes: the same tests pass with and without blocks around them."""
+    session.install(".", "pytest", "pytest-timeout", *_SUITES[suite].split())
+    session.run("python", "suites/run.py", suite, str(Path(session.create_tmp(), suite)))
 
 
 def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
