@@ -22,7 +22,7 @@ _OWN = {
     "hub": ("huggingface_hub", "hf_xet"),
     "native": ("explain_native",),
 }
-# The suites that suites/run.py knows, and what each needs: CPython's own need a Python that was installed with its tests.
+# The suites that suites/run.py knows, and what each needs; CPython's own need a Python that has its tests.
 _SUITES = {
     "test_urllib2": "",
     "test_urllib2_localnet": "",
@@ -30,7 +30,7 @@ _SUITES = {
     "test_ssl": "",
     "test_importlib": "",
     "requests": "requests pytest-httpbin pytest-mock PySocks trustme",
-    "urllib3": "urllib3 anyio[trio] h2 httpx hypercorn pysocks pytest-socket quart quart-trio trustme cryptography pyopenssl",
+    "urllib3": "urllib3 anyio[trio] h2 httpx hypercorn pysocks pytest-socket quart quart-trio trustme pyopenssl",
     "httpx": "httpx[http2,brotli,zstd,socks,cli] uvicorn trio chardet trustme",
     "aiohttp": "aiohttp[speedups] pytest-aiohttp pytest-mock re-assert freezegun trustme proxy.py blockbuster",
     "botocore": "botocore pytest-socket jsonschema",
@@ -235,7 +235,7 @@ def system_store(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-@nox.parametrize("suite", _SUITES)
+@nox.parametrize("suite", [nox.param(name, id=name) for name in _SUITES])
 def suites(session: nox.Session, suite: str) -> None:
     """A suite of those whose code a block changes: the same tests pass with and without blocks around them."""
     session.install(".", "pytest", "pytest-timeout", *_SUITES[suite].split())
