@@ -138,6 +138,15 @@ def test_leaving_in_a_context_that_entered_nothing_ends_the_newest(ca_file):
     assert not live.anything_live()
 
 
+def test_stop_passes_over_an_entering_that_another_thread_ended(ca_file):
+    """This context still holds the ended entry; what stop() ends is the one that is live."""
+    block = trusted_context(ca_file).start().start()
+    in_a_thread(block.stop)
+    assert current() is block
+    block.stop()
+    assert not live.anything_live()
+
+
 def test_all_live_names_the_newest_first(ca_file, other_file):
     """Where two blocks trust the same, a failure is told by the source of the newer one."""
     blocks = [trusted_context(path).start() for path in (ca_file, other_file, ca_file)]
