@@ -99,6 +99,16 @@ def test_the_magic_run_again_replaces_itself(kernel, ca_file, other_file):
     )
 
 
+@pytest.mark.parametrize("enter", ["%trusted_context {file}", "trusted_context.trusted_context({file!r}).start()"])
+def test_what_a_cell_with_await_began_governs_after_it(enter, kernel, ca_file, other_file):
+    """Also where a cell without ``await`` had begun a block before: the newest governs."""
+    kernel.run(f"block = trusted_context.trusted_context({str(other_file)!r}).start()")
+    kernel.run(f"await asyncio.sleep(0)\n{enter.format(file=str(ca_file))}")
+    assert kernel.run("print(fetch())").printed.strip() == GOOD
+    assert kernel.run("await asyncio.sleep(0)\nprint(fetch())").printed.strip() == GOOD
+    assert kernel.run("block.stop()\nprint(fetch())").printed.strip() == GOOD
+
+
 def test_what_cannot_be_entered_leaves_what_was_on(kernel, ca_file):
     """A missing file is an error that names it, wrong options are a usage; both in a few lines without our frames."""
     kernel.run(f"%trusted_context {ca_file}")

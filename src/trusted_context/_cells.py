@@ -40,6 +40,12 @@ def note(entry: Entry) -> None:
         _started[name] = run, [*(started if former == run else []), weakref.ref(entry)]
 
 
+def all_started() -> tuple[Entry, ...]:
+    """The live entries that cells started, for the whole process."""
+    noted = (one() for _, started in _started.values() for one in started)
+    return tuple(entry for entry in noted if entry and entry.live and not entry.local)
+
+
 def _running_cell() -> tuple[Hashable, Hashable] | None:
     """What this cell is known by, and this run of it: by the front end's names where it gives some."""
     shell = _shell()

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 
+from . import _cells
 from ._block import enter_instead_of, trusted_context
 from ._entering import leave
 from .core import live
@@ -152,6 +153,8 @@ class _Extension:
 
     def _before_a_run(self) -> None:
         self._runs.entered.append([])
+        # What a cell with "await" sets in its context ends with it, and an older block would govern in the next cell.
+        live.adopt((*_cells.all_started(), *([self._entry] if self._entry else [])))
 
     def _after_a_run(self) -> None:
         for entry in reversed(self._runs.entered.pop() if self._runs.entered else []):

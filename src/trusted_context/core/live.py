@@ -95,6 +95,12 @@ def enter(entry: Entry, replaced: tuple[Entry, ...] = ()) -> None:
     _elect()
 
 
+def adopt(entries: tuple[Entry, ...]) -> None:
+    """Make live *entries* of other contexts this context's too, each inside those that are older."""
+    here = frozenset((*_stack.get(), *entries))
+    _stack.set(tuple(entry for entry in _entries if entry in here))
+
+
 def leave(entry: Entry) -> None:
     """End *entry*, from wherever; called again it finishes what was interrupted. The caller holds the lock."""
     global _entries
