@@ -35,7 +35,7 @@ _SUITES = {
     "aiohttp": "aiohttp[speedups] pytest-aiohttp pytest-mock re-assert freezegun trustme proxy.py blockbuster",
     "botocore": "botocore pytest-socket jsonschema",
     "vcrpy": "vcrpy pytest-httpbin pytest-asyncio requests httpx aiohttp boto3 tornado",
-    "responses": "responses pytest-asyncio tomli-w",
+    "responses": "responses pytest-asyncio pytest-httpserver tomli-w",
 }
 # Without what needs more than packages.
 _UNATTENDED = ("--color=no", "-m", "not torchvision and not mitmproxy")
@@ -139,8 +139,6 @@ def prereleases(session: nox.Session) -> None:
         nox.param({"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}, id="dev"),
         nox.param({"PYTHONOPTIMIZE": "1"}, id="O"),
         nox.param({"PYTHONOPTIMIZE": "2"}, id="OO"),
-        # Of Python 3.14, where the first is the free-threaded build's default; older ones do not know them.
-        nox.param({"PYTHON_THREAD_INHERIT_CONTEXT": "1", "PYTHON_CONTEXT_AWARE_WARNINGS": "1"}, id="inherit"),
     ],
 )
 def modes(session: nox.Session, mode: dict[str, str]) -> None:

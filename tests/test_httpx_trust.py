@@ -1,5 +1,6 @@
 """Whose trust a client of httpx or httpx2 has: what was chosen for it, what was not, and what it keeps."""
 
+import contextvars
 import os
 import ssl
 import sys
@@ -280,7 +281,7 @@ def test_the_block_beats_an_environment_that_names_nothing(library, server, ca_f
     fails(made.get, server.url)
     made.close()
     with trusted_context(ca_file, local=True), ThreadPoolExecutor(1) as elsewhere:
-        assert isinstance(elsewhere.submit(library.Client).exception(20), FileNotFoundError)
+        assert isinstance(contextvars.Context().run(elsewhere.submit, library.Client).exception(20), FileNotFoundError)
 
 
 def test_a_pool_that_was_given_no_context_is_covered(server, ca_file):

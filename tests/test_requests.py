@@ -1,5 +1,6 @@
 """requests: what a session or a call chose stays theirs, whatever the environment says; all else follows the block."""
 
+import contextvars
 import os
 import shutil
 import ssl
@@ -115,7 +116,7 @@ def test_the_environment_decides_where_no_block_governs(server, session, ca_file
         seen.append("gone")
 
     with trusted_context(other_file, local=True), ThreadPoolExecutor(1) as thread:
-        thread.submit(work).result()
+        contextvars.Context().run(thread.submit, work).result()
     assert seen == [BODY, "gone"]
 
 
