@@ -1,5 +1,6 @@
 """The magics, and ``start()``, in a real kernel."""
 
+import re
 import sys
 
 import pytest
@@ -226,6 +227,21 @@ def test_a_failing_cell_shows_the_note(enter, awaits, kernel, other_file):
         assert "  trusted " not in kernel.run("1 / 0").failed
         kernel.run("%trusted_context off\nwhile current():\n    current().stop()")
     assert "  trusted " not in kernel.run(download).failed
+
+
+def test_the_traceback_of_a_failing_cell_hides_our_frames_alone(kernel, other_file):
+    """The cell's line, urllib's frames, the last one and the chained error are there; how many are hidden is said."""
+    failed = kernel.run(f"%%trusted_context {other_file}\nurllib.request.urlopen(url)")
+    assert "skipping hidden" in failed.failed
+    assert not re.search(r"trusted_context/(clients|core)/", failed.failed.replace("\\", "/"))
+    for text in (
+        "urllib.request.urlopen(url)",
+        "http/client.py",
+        "SSLCertVerificationError",
+        "URLError",
+        "do_handshake",
+    ):
+        assert text in failed.failed.replace("\\", "/")
 
 
 @pytest.mark.parametrize("cell", ["cell-1", None])

@@ -105,6 +105,7 @@ class _Extension:
             error = kwargs.get("evalue", args[1] if len(args) > 1 else None)
             if self._traceback is not None and live.governing() is not None:
                 notes.annotate(error)
+                _hide_frames(error, set())
             return original(*args, **kwargs)
 
         self._traceback = shower.structured_traceback = structured_traceback
@@ -192,6 +193,20 @@ def _parse(line: str) -> TrustedContext:
         strict=given.strict,
         export=given.export,
     )
+
+
+def _hide_frames(error: BaseException | None, seen: set[int]) -> None:
+    """Mark the frames of this package between the user's and the last, for IPython to pass over, as a local does."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    traceback = error.__traceback__
+    while traceback is not None:
+        if str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0] == _NAME:
+            traceback.tb_frame.f_locals["__tracebackhide__"] = True
+        traceback = traceback.tb_next
+    _hide_frames(error.__cause__, seen)
+    _hide_frames(error.__context__, seen)
 
 
 def _describe_governing() -> str:

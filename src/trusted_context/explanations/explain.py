@@ -46,13 +46,13 @@ class Explanation:
     __slots__ = ("cause", "happened", "host", "likely", "next", "presented", "trusted")
 
     def __init__(self, cause: Cause, *, host: str | None, presented: str = "", trusted: str = "") -> None:
-        self.cause = cause.name
-        self.host = host
-        self.happened = cause.happened
-        self.presented = presented
-        self.trusted = trusted
-        self.likely = cause.likely
-        self.next = cause.next
+        self.cause: str = cause.name
+        self.host: str | None = host
+        self.happened: str = cause.happened
+        self.presented: str = presented
+        self.trusted: str = trusted
+        self.likely: str = cause.likely
+        self.next: str = cause.next
 
     def __str__(self) -> str:
         lines = [self.happened]
