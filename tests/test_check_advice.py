@@ -159,6 +159,7 @@ def test_a_name_that_would_steer_the_terminal(server, ca, machine):
     """It is repeated nowhere; the code names a variable in its place."""
     path = write_ca(ca, machine.home / "\x1b]0;owned\x07.pem")
     report = check(server.url, path)
+    assert report.line == "with trusted_context(cafile=cafile):"
     assert shell_lines(report) == {}
     assert "\x1b" not in str(report) + report.to_json()
     exec(code(report), {"cafile": path})

@@ -41,6 +41,7 @@ def make(target: str) -> None:
         metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
         (information / "METADATA").write_text(metadata, encoding="utf-8")
         (information / "LICENSE").write_bytes((_ROOT / "LICENSE").read_bytes())
+        pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
         zipapp.create_archive(build, target, interpreter="/usr/bin/env python3", compressed=True)
 
 
