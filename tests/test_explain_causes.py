@@ -202,8 +202,8 @@ def test_an_issuer_that_the_systems_store_knows_was_not_forgotten(monkeypatch, t
     above = issue("R9", ca=True)
     store = tmp_path / "system.pem"
     store.write_bytes(above.pem)
-    monkeypatch.setattr(stores, "_SYSTEM_FILES", (str(store),))
-    monkeypatch.setattr(stores, "_compiled_in", lambda: ("", ""))
+    monkeypatch.setattr(stores, "SYSTEM_FILES", (str(store),))
+    monkeypatch.setattr(stores, "compiled_in", lambda: ("", ""))
     explanation = told(issue("localhost", above, locates_issuer=True), root())
     assert explanation.cause == "unknown-issuer"
     assert explanation.next.startswith("trusted_context(system=True): the operating system's store has a CA of that")

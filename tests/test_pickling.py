@@ -125,7 +125,7 @@ def test_the_system_and_a_bare_block_stay_what_the_other_machine_is_set_up_to(
     pickled = pickle.dumps(trusted_context(system=system))
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     # The compiled-in path of another machine, whose store is that file.
-    monkeypatch.setattr(stores, "_compiled_in", lambda: (str(ca_file), ""))
+    monkeypatch.setattr(stores, "compiled_in", lambda: (str(ca_file), ""))
     with pickle.loads(pickled):
         assert fetch(server.url) == BODY
 

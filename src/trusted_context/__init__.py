@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .checks.report import Report
     from .explanations.explain import Explanation, explain
 
+    # Never run: freezers take into a program what its byte code imports by name, and see these.
+    from .ipython import load_ipython_extension, unload_ipython_extension  # noqa: F401
+
 __all__ = [
     "BundleError",
     "Explanation",

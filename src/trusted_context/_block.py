@@ -79,7 +79,7 @@ class TrustedContext:
     def __deepcopy__(self, _memo: object) -> TrustedContext:
         return self.__copy__()
 
-    def parts_for_child(self) -> _Parts:
+    def _parts_for_child(self) -> _Parts:
         """What :func:`rebuild` takes to make the same block in a child process of this machine, where its paths are."""
         material = self._cafile
         return self._parts(material and tuple(one if bundles.is_place(one) else bundles.carry(one) for one in material))

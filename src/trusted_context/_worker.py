@@ -28,7 +28,7 @@ def pack() -> bytes | None:
             for entry, here in inherited.items()
         ]
         own = environment.set_by_user() if environment.exporting() else {}
-        return pickle.dumps(([owner.parts_for_child() for owner in owners], entries, own))
+        return pickle.dumps(([owner._parts_for_child() for owner in owners], entries, own))
 
 
 def enter(packed: bytes) -> None:
