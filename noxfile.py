@@ -5,13 +5,18 @@ from __future__ import annotations
 import glob
 import re
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 
 import nox
 
+sys.path.insert(0, str(Path(__file__).with_name("src")))
+from trusted_context.clients.records import CLIENTS  # found by the line above
+
 nox.options.default_venv_backend = "venv"  # as README and .ci/run do
 
+_OLDEST = {client.name: client.oldest for client in CLIENTS}
 # Where every client has rows.
 _MATRIX = ("tests/test_matrix.py", "tests/test_on_import.py", "tests/test_seams.py")
 _OWN = {
@@ -46,7 +51,7 @@ def _versions(**pins: str) -> nox.parametrize:
 
 
 @nox.session
-@_versions(oldest="urllib3==2.0.2 requests==2.32.2", newest="urllib3<3 requests")
+@_versions(oldest=_OLDEST["urllib3"], newest="urllib3<3 requests")
 def requests(session: nox.Session, pins: str) -> None:
     """The urllib3 and requests that the package and its tests ask for at least, and the newest."""
     _test(session, pins, _OWN["requests"], *_MATRIX)
@@ -54,7 +59,7 @@ def requests(session: nox.Session, pins: str) -> None:
 
 @nox.session
 @_versions(
-    oldest="httpx[http2,socks]==0.27.0 httpx2[http2,socks]==2.0.0 trio",
+    oldest=f"{_OLDEST['httpx']} trio",
     newest="httpx[http2,socks] httpx2[http2,socks] trio",
 )
 def httpx(session: nox.Session, pins: str) -> None:
@@ -65,14 +70,14 @@ def httpx(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
-@_versions(oldest="aiohttp==3.11.0 fsspec", newest="aiohttp fsspec")
+@_versions(oldest=f"{_OLDEST['aiohttp']} fsspec", newest="aiohttp fsspec")
 def aiohttp(session: nox.Session, pins: str) -> None:
     """The client of fsspec and gcsfs."""
     _test(session, pins, _OWN["aiohttp"], *_MATRIX)
 
 
 @nox.session
-@_versions(oldest="botocore==1.34.0", newest="botocore")
+@_versions(oldest=_OLDEST["botocore"], newest="botocore")
 def botocore(session: nox.Session, pins: str) -> None:
     """The client of boto3."""
     _test(session, pins, _OWN["botocore"], *_MATRIX)

@@ -107,7 +107,7 @@ def test_a_block_without_requests_imports_neither_and_leaves_no_finder(run):
 
 
 def test_a_client_is_looked_after_when_its_library_is_there(run):
-    """Nobody pays for the clients of libraries that are not imported, and each is met when it is."""
+    """Nobody pays for the clients of libraries that are not imported, and each is covered when it is."""
     run(
         """
         import sys
@@ -121,7 +121,7 @@ def test_a_client_is_looked_after_when_its_library_is_there(run):
     )
 
 
-def test_a_module_met_on_import_has_its_real_loader(run):
+def test_a_module_covered_on_import_has_its_real_loader(run):
     """Its loader, spec and resources are the real ones already inside the block, as the module itself sees them."""
     run("""
         import importlib.machinery, importlib.resources, importlib.util, inspect
@@ -157,7 +157,7 @@ def test_a_module_that_is_reloaded_inside_is_covered_again(run):
     """)
 
 
-def test_an_import_in_another_thread_is_met(run):
+def test_an_import_in_another_thread_is_covered(run):
     """A thread that imports requests while the block is live is covered by it, as is the thread that entered."""
     run("""
         import importlib

@@ -138,9 +138,9 @@ def test_a_failing_install_undoes_its_completed_steps_and_names_the_client(monke
         raise ZeroDivisionError("its seam is gone")
 
     before = state()
-    broken = types.SimpleNamespace(meet_it=fail, restore=list)
+    broken = types.SimpleNamespace(cover_it=fail, restore=list)
     monkeypatch.setitem(sys.modules, f"{clients.__name__}.for_broken", broken)
-    monkeypatch.setitem(clients._SEAMS, "sys", ("broken", "meet_it"))
+    monkeypatch.setitem(clients._SEAMS, "sys", ("broken", "cover_it"))
     with pytest.raises(RuntimeError, match=r"'broken' could not be installed.*its seam is gone"):
         trusted_context(ca_file).start()
     assert_same(before, state())

@@ -1,4 +1,4 @@
-"""The kinds of client a block reaches, one module each: urllib at once, the others when their library is there."""
+"""The clients that a block reaches, one module each: the standard library's at once, others when they are imported."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 
 from . import importing
 from .patches import NotCoveredError
+from .records import CLIENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,32 +23,15 @@ if TYPE_CHECKING:
         for_urllib3,
     )
 
-# Each module in which a client is met, with our module for it and the function of that which meets it. Ours is imported
-# when theirs is: most programs have one or two of these clients, and pay for no more when they enter their first block.
-_SEAMS = {
-    "urllib3.connection": ("urllib3", "meet_connections"),
-    "urllib3.connectionpool": ("urllib3", "meet_pools"),
-    "urllib3.poolmanager": ("urllib3", "meet_pool_manager"),
-    "requests.sessions": ("urllib3", "meet_sessions"),
-    "botocore.httpsession": ("botocore", "meet_httpsession"),
-    "httpx": ("httpx", "meet_library"),
-    "httpx._transports.default": ("httpx", "meet_transports"),
-    "httpx2": ("httpx", "meet_library"),
-    "httpx2._transports.default": ("httpx", "meet_transports"),
-    "aiohttp.connector": ("aiohttp", "meet_connector"),
-    "multiprocessing.spawn": ("multiprocessing", "meet_spawn"),
-    "multiprocessing.util": ("multiprocessing", "meet_util"),
-    "loky.backend.spawn": ("multiprocessing", "meet_spawn"),
-    "joblib.externals.loky.backend.spawn": ("multiprocessing", "meet_spawn"),
-    "multiprocess.spawn": ("multiprocessing", "meet_spawn"),
-    "multiprocess.util": ("multiprocessing", "meet_util"),
-}
+# Each module in which a client is covered, with our module for it and the function of that which covers it. Ours is
+# imported when theirs is: most programs have one or two of these clients, and pay for no more at their first block.
+_SEAMS = {module: (client.name, cover) for client in CLIENTS for module, cover in client.modules.items()}
 
 _installed: list[ModuleType] = []
 
 
 def install() -> None:
-    """Install urllib, and meet the others, those that are imported and those that will be; where one fails, none.
+    """Cover the standard library, and the others, those that are imported and those that will be; if one fails, none.
 
     The caller holds the lock of the live blocks, and sees to :func:`restore`, also after Ctrl-C in the middle of it.
 
@@ -57,9 +41,10 @@ def install() -> None:
     if _installed:
         return
     try:
-        _call("ssl", "install")
-        _call("urllib", "install")
-        importing.meet({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
+        for client in CLIENTS:
+            if not client.modules:
+                _call(client.name, "install")
+        importing.watch({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
     except Exception:
         restore()
         raise
@@ -73,11 +58,11 @@ def _call(client: str, verb: str, *theirs: ModuleType) -> None:
     """
     from importlib import import_module
 
-    room = import_module(f".for_{client}", __name__)
-    if room not in _installed:
-        _installed.append(room)
+    module = import_module(f".for_{client}", __name__)
+    if module not in _installed:
+        _installed.append(module)
     try:
-        getattr(room, verb)(*theirs)
+        getattr(module, verb)(*theirs)
     except NotCoveredError:
         raise
     except Exception as error:

@@ -17,7 +17,7 @@ from ..core import live
 from ..core.contexts import Context
 from ..core.lock import lock
 from ..sources import environment
-from . import for_ssl
+from . import for_ssl, seen_contexts
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def restore() -> list[str]:
     return replaced
 
 
-def meet_connector(module: ModuleType) -> None:
+def cover_connector(module: ModuleType) -> None:
     """Cover aiohttp: each request for a connection, and the context that one is opened by.
 
     Raises:
@@ -134,7 +134,7 @@ def _is_default(connector: Any, req: Any, module: Any) -> bool:
         return False
     if getattr(connector._get_ssl_context, "__func__", None) is not module.TCPConnector._get_ssl_context:
         return False
-    return all(given is True or given is None or for_ssl.is_default(given) for given in (req.ssl, connector._ssl))
+    return all(given is True or given is None or seen_contexts.is_default(given) for given in (req.ssl, connector._ssl))
 
 
 def _give(req: Any, token: ssl.SSLContext) -> bool:

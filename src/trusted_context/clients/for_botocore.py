@@ -26,7 +26,7 @@ def restore() -> list[str]:
     return _patches.restore()
 
 
-def meet_httpsession(module: ModuleType) -> None:
+def cover_httpsession(module: ModuleType) -> None:
     """Cover botocore, together with urllib3.
 
     Raises:

@@ -35,7 +35,7 @@ def restore() -> list[str]:
     return _patches.restore()
 
 
-def meet_library(module: ModuleType) -> None:
+def cover_library(module: ModuleType) -> None:
     """See that the library, once it is imported, has the module in which it is covered.
 
     Raises:
@@ -46,7 +46,7 @@ def meet_library(module: ModuleType) -> None:
         raise NotCoveredError(f"which finds no {name}")
 
 
-def meet_transports(module: ModuleType) -> None:
+def cover_transports(module: ModuleType) -> None:
     """Cover the transports of httpx or httpx2, and the contexts that they get when they are made.
 
     Raises:

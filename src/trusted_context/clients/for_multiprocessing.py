@@ -52,7 +52,7 @@ def restore() -> list[str]:
     return _patches.restore()
 
 
-def meet_spawn(module: ModuleType) -> None:
+def cover_spawn(module: ModuleType) -> None:
     """Have children follow that are started with the preparation data of *module*.
 
     Raises:
@@ -62,7 +62,7 @@ def meet_spawn(module: ModuleType) -> None:
     _patches.wrap(module, "get_preparation_data", _make_get_preparation_data)
 
 
-def meet_util(module: ModuleType) -> None:
+def cover_util(module: ModuleType) -> None:
     """Have no fork server keep what a block exports: it outlives the block, and its children have its environment.
 
     Raises:

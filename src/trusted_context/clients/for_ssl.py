@@ -10,62 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import ssl
-import weakref
 from contextvars import ContextVar
 
-from ..core import connections, live, probing
+from ..core import connections, live
 from ..core.connections import Plan
-from ..core.contexts import Context, Settings, TrueSSLContext, is_ours
+from ..core.contexts import Context, TrueSSLContext
 from ..core.hosts import normalise_host
-from ..core.lock import lock
 from ..sources import defaults
+from . import seen_contexts
 from .patches import Patches
+from .seen_contexts import copy_protocols, has_key, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable, Iterator
     from typing import Any
 
     from ..core.live import Entry
+    from .seen_contexts import Known
 
 _patches = Patches()
 
-
-class _Known:
-    """What is known of one context while a block lives.
-
-    Attributes:
-        loads: whether each load of CAs since the context was made was a default's; ``None`` where it was made before.
-        certificate: the arguments of the client certificate that was loaded; ``None`` where none was seen.
-        looks: the settings and numbers of certificates for which the rest holds.
-        default: whether its trust is default.
-        settings: what is its owner's in any case.
-        protocols: what it offers by ALPN; ``None`` where that is not known yet.
-        has_key: whether it has a client certificate; ``None`` where that is not known yet.
-        stand_ins: contexts that stand in for it, by what verifies.
-    """
-
-    __slots__ = ("certificate", "default", "has_key", "loads", "looks", "protocols", "settings", "stand_ins")
-
-    def __init__(self, *, is_new: bool) -> None:
-        self.loads: list[bool] | None = [] if is_new else None
-        self.certificate: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self.protocols: list[str] | None = [] if is_new else None
-        self.has_key: bool | None = False if is_new else None
-        self.forget()
-
-    def forget(self) -> None:
-        """Look at the context anew."""
-        self.looks: object = None
-        self.default = False
-        self.settings: Settings | None = None
-        self.stand_ins: dict[object, ssl.SSLContext] = {}
-
-
-# Emptied when the last block ends: what happens to a context outside is not seen.
-_known: weakref.WeakKeyDictionary[ssl.SSLContext, _Known] = weakref.WeakKeyDictionary()
 
 # Where a client that knows it is connecting to.
 _destination: ContextVar[tuple[str, int | None] | None] = ContextVar("trusted_context_destination", default=None)
@@ -75,20 +42,13 @@ def install() -> None:
     """Put a look at its context before every TLS connection of this process."""
     _patches.wrap(TrueSSLContext, "wrap_socket", _make_wrap_socket)
     _patches.wrap(TrueSSLContext, "wrap_bio", _make_wrap_bio)
-    _patches.wrap(TrueSSLContext, "__new__", _make_new)
-    for name in ("load_default_certs", "set_default_verify_paths"):
-        _patches.override(TrueSSLContext, name, _make_load_defaults)
-    _patches.override(TrueSSLContext, "load_verify_locations", _make_load_verify_locations)
-    _patches.override(TrueSSLContext, "load_cert_chain", _make_load_cert_chain)
-    _patches.override(TrueSSLContext, "set_alpn_protocols", _make_set_alpn_protocols)
-    _patches.override(TrueSSLContext, "set_ciphers", _make_set_ciphers)
+    seen_contexts.install(_patches)
 
 
 def restore() -> list[str]:
     """Put every method back where it is still ours."""
-    global _known
     replaced = _patches.restore()
-    _known = weakref.WeakKeyDictionary()
+    seen_contexts.forget()
     return replaced
 
 
@@ -116,32 +76,14 @@ def going_to(host: str, port: int | None) -> Iterator[None]:
         _destination.reset(token)
 
 
-def is_default(context: Any) -> bool:
-    """Whether nobody chose what *context* trusts: its CAs are a default's, and it verifies by them."""
-    inner = defaults.inner_of(context)
-    # A subclass may have taken the hash away, by which contexts are remembered.
-    if inner is None or type(inner).__hash__ is None or is_ours(inner) or inner.verify_mode == ssl.CERT_NONE:
-        return False
-    if inner is not context:
-        # truststore's own, which trusts what the operating system does, and what was loaded into it.
-        return not any(inner.cert_store_stats().values()) or _look(inner).default
-    if _is_overridden(inner) or inner.protocol not in _PROTOCOLS:
-        return False
-    return _look(inner).default
-
-
-# Those with a version of their own are told from these by nothing that could be copied.
-_PROTOCOLS = (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS)
-
-
 def stand_in(context: Any, entry: Entry, host: str | None, port: int | None) -> ssl.SSLContext | None:
     """A private context for a client that keeps its connections apart: the settings of *context*, a block's trust.
 
     ``None`` where *context* has a client certificate that cannot be read from it.
     """
     context = defaults.inner_of(context)
-    known, verified = _look(context), entry.trust.verifies(host, port)
-    if not _has_key(context, known):
+    known, verified = look(context), entry.trust.verifies(host, port)
+    if not has_key(context, known):
         return _make_stand_in(context, known, entry, verified=verified)
     if verified:
         return _with_key(context, known, entry)
@@ -155,62 +97,7 @@ def stand_in(context: Any, entry: Entry, host: str | None, port: int | None) -> 
     return made
 
 
-def _is_overridden(context: Any) -> bool:
-    """Whether somebody gave *context*, or its class, a way of its own to make connections: a choice."""
-    return any(
-        name in vars(context) or getattr(type(context), name) is not vars(TrueSSLContext)[name]
-        for name in ("wrap_socket", "wrap_bio")
-    )
-
-
-def _known_of(context: Any) -> _Known | None:
-    try:
-        return _known.get(context)
-    except TypeError:  # a subclass whose instances cannot be hashed
-        return None
-
-
-def _look(context: Any) -> _Known:
-    known = _known_of(context)
-    if known is None:
-        with lock:
-            known = _known.setdefault(context, _Known(is_new=False))
-    looks = _looks(context)
-    if known.looks != looks:
-        known.forget()
-        known.default = _has_default_loads(known) or defaults.is_default(context)
-        known.settings = Settings(context)
-        known.looks = _looks(context)  # OpenSSL has put into its memory what it found in a folder
-    return known
-
-
-def _has_default_loads(known: _Known) -> bool:
-    return bool(known.loads) and all(known.loads or ())
-
-
-def _looks(context: Any) -> tuple[object, ...]:
-    return (*(getattr(context, name) for name in _LOOKS), tuple(context.cert_store_stats().values()))
-
-
-_LOOKS = (
-    "verify_flags",
-    "check_hostname",
-    "options",
-    "minimum_version",
-    "maximum_version",
-    "hostname_checks_common_name",
-    "post_handshake_auth",
-    "keylog_filename",
-)
-
-
-def _has_key(context: Any, known: _Known) -> bool:
-    if known.has_key is None:
-        known.has_key = probing.has_client_certificate(context)
-    return known.has_key
-
-
-def _with_key(context: Any, known: _Known, entry: Entry) -> ssl.SSLContext | None:
+def _with_key(context: Any, known: Known, entry: Entry) -> ssl.SSLContext | None:
     """A context with the anchors and the client certificate; ``None`` where that was loaded before, or is gone."""
     if known.certificate is None or known.settings is None or entry.trust.native:
         return None
@@ -225,11 +112,11 @@ def _with_key(context: Any, known: _Known, entry: Entry) -> ssl.SSLContext | Non
         )
     except OSError:  # ssl.SSLError is one; the files were removed since
         return None
-    _copy_protocols(context, known, made)
+    copy_protocols(context, known, made)
     return made
 
 
-def _make_stand_in(context: Any, known: _Known, entry: Entry, *, verified: bool) -> ssl.SSLContext:
+def _make_stand_in(context: Any, known: Known, entry: Entry, *, verified: bool) -> ssl.SSLContext:
     assert known.settings
     made = entry.resolved.verifier.stand_in(
         known.settings,
@@ -238,29 +125,22 @@ def _make_stand_in(context: Any, known: _Known, entry: Entry, *, verified: bool)
         verify_flags=context.verify_flags,
         source=entry.resolved.summary,
     )
-    _copy_protocols(context, known, made)
+    copy_protocols(context, known, made)
     return made
-
-
-def _copy_protocols(context: Any, known: _Known, made: ssl.SSLContext) -> None:
-    if known.protocols is None:
-        known.protocols = probing.alpn_protocols(context)
-    if known.protocols:
-        made.set_alpn_protocols(known.protocols)
 
 
 def _plan_for(context: Any, server_hostname: Any, *, is_connected: bool) -> Plan | ssl.SSLContext | None:
     """How a connection of *context* is made: by a plan, by another context, or as it would be without a block."""
     entry = live.governing()
-    if entry is None or _left_alone.get() or not is_default(context):
+    if entry is None or _left_alone.get() or not seen_contexts.is_default(context):
         return None
-    known, verified = _look(context), entry.trust.verifies(*_where(server_hostname))
-    has_key = _has_key(context, known)
-    creating = _remembered(context, known, entry, verified=verified, has_key=has_key, is_connected=is_connected)
+    known, verified = look(context), entry.trust.verifies(*_where(server_hostname))
+    presents = has_key(context, known)
+    creating = _remembered(context, known, entry, verified=verified, presents=presents, is_connected=is_connected)
     if creating is None or (entry.trust.native and verified):
         return creating
     assert known.settings
-    lent = creating if has_key else entry.resolved.verifier.lend(known.settings)
+    lent = creating if presents else entry.resolved.verifier.lend(known.settings)
     during = lent if verified else context
     return _plan(creating, during, context, entry)
 
@@ -277,11 +157,11 @@ def _plan(creating: ssl.SSLContext, during: ssl.SSLContext, shown: ssl.SSLContex
 
 
 def _remembered(  # all of them facts of one connection
-    context: Any, known: _Known, entry: Entry, *, verified: bool, has_key: bool, is_connected: bool
+    context: Any, known: Known, entry: Entry, *, verified: bool, presents: bool, is_connected: bool
 ) -> ssl.SSLContext | None:
 
     def make() -> ssl.SSLContext | None:
-        if has_key and verified:
+        if presents and verified:
             return _with_key(context, known, entry)
         return _make_stand_in(context, known, entry, verified=verified)
 
@@ -356,77 +236,3 @@ def _make_wrap_bio(original: Callable[..., ssl.SSLObject]) -> Callable[..., ssl.
         return found.wrap_bio(incoming, outgoing, *rest[:-1])
 
     return wrap_bio
-
-
-def _make_new(original: staticmethod[..., ssl.SSLContext]) -> staticmethod[..., ssl.SSLContext]:
-    @functools.wraps(original.__func__)
-    def new(cls: type, *args: Any, **kwargs: Any) -> ssl.SSLContext:
-        made: ssl.SSLContext = original.__func__(cls, *args, **kwargs)
-        if not isinstance(made, Context):
-            with lock, contextlib.suppress(TypeError):
-                _known[made] = _Known(is_new=True)
-        return made
-
-    return staticmethod(new)
-
-
-def _noting(original: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
-    """A method that lets *note* know what was done to a context that is not ours."""
-
-    @functools.wraps(original)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
-        known = None if isinstance(self, Context) else _known_of(self)
-        if known is not None:
-            note(known, *args, **kwargs)
-        return result
-
-    return method
-
-
-def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(original)
-    def method(self: Any, *args: Any, **kwargs: Any) -> None:
-        known = None if isinstance(self, Context) else _known_of(self)
-        before = known.loads if known else None
-        original(self, *args, **kwargs)
-        if known is not None and before is not None:
-            known.loads = [*before, True]  # whatever it called for that
-
-    return method
-
-
-def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
-    def note(known: _Known, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        if known.loads is not None:
-            paths = [path for path in (cafile, capath) if path is not None]
-            is_default = cadata is None and all(map(defaults.is_default_path, paths))
-            known.loads = [*known.loads, is_default]
-
-    return _noting(original, note)
-
-
-def _make_load_cert_chain(original: Callable[..., None]) -> Callable[..., None]:
-    def note(known: _Known, *args: Any, **kwargs: Any) -> None:
-        known.certificate = args, kwargs
-        known.has_key = True
-        known.stand_ins = {}
-
-    return _noting(original, note)
-
-
-def _make_set_alpn_protocols(original: Callable[..., None]) -> Callable[..., None]:
-    def note(known: _Known, alpn_protocols: Any) -> None:
-        protocols = list(alpn_protocols)
-        if known.protocols != protocols:
-            known.protocols = protocols
-            known.stand_ins = {}
-
-    return _noting(original, note)
-
-
-def _make_set_ciphers(original: Callable[..., None]) -> Callable[..., None]:
-    def note(known: _Known, *_args: Any) -> None:
-        known.looks = None
-
-    return _noting(original, note)

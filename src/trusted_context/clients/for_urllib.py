@@ -17,7 +17,7 @@ from urllib.request import AbstractHTTPHandler, HTTPSHandler, OpenerDirector
 
 from ..core import live
 from ..core.contexts import Context
-from . import downgrade, for_ssl
+from . import downgrade, for_ssl, seen_contexts
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -117,7 +117,7 @@ def _gives_way(connection: Any, context: Any, *, verified: bool) -> bool:
     if context in _placeholders:
         return True
     if connection in _made_by_global_opener:
-        return verified and not for_ssl.is_default(context)
+        return verified and not seen_contexts.is_default(context)
     return _is_pasted(context)
 
 

@@ -48,7 +48,7 @@ def restore() -> list[str]:
     return replaced
 
 
-def meet_connections(module: ModuleType) -> None:
+def cover_connections(module: ModuleType) -> None:
     """Cover the connections of urllib3.
 
     Raises:
@@ -58,7 +58,7 @@ def meet_connections(module: ModuleType) -> None:
     _patches.wrap(module.HTTPSConnection, "connect", _make_connect)
 
 
-def meet_pools(module: ModuleType) -> None:
+def cover_pools(module: ModuleType) -> None:
     """Keep apart the connections that a pool keeps.
 
     Raises:
@@ -68,7 +68,7 @@ def meet_pools(module: ModuleType) -> None:
     _patches.wrap(module.HTTPConnectionPool, "_get_conn", _make_get_conn)
 
 
-def meet_pool_manager(module: ModuleType) -> None:
+def cover_pool_manager(module: ModuleType) -> None:
     """Keep apart the pools of a pool manager.
 
     Raises:
@@ -78,7 +78,7 @@ def meet_pool_manager(module: ModuleType) -> None:
     _patches.wrap(module.PoolManager, "connection_from_pool_key", _make_connection_from_pool_key)
 
 
-def meet_sessions(module: ModuleType) -> None:
+def cover_sessions(module: ModuleType) -> None:
     """Keep the environment from overruling the block, and what a session chose.
 
     Raises:

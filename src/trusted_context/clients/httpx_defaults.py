@@ -16,7 +16,7 @@ from ..core import live
 from ..core.contexts import Context, Settings
 from ..core.lock import lock
 from ..sources import defaults, environment, stores
-from . import for_ssl
+from . import seen_contexts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _unchosen: weakref.WeakKeyDictionary[ssl.SSLContext, object] = weakref.WeakKeyDi
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     """Whether nobody chose this context of a transport of *library*'s; where that cannot be known, somebody did."""
-    if context is None or for_ssl.is_default(context):
+    if context is None or seen_contexts.is_default(context):
         return True
     inner = defaults.inner_of(context)
     if inner is None:

@@ -1,4 +1,4 @@
-"""Meeting a module when it is imported, be it before a block, inside it, or again."""
+"""Calling a function for a module when it is imported, be it before a block, inside it, or again."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    Meet = Callable[[ModuleType], None]
+    Cover = Callable[[ModuleType], None]
 
-_wanted: dict[str, Meet] = {}
+_wanted: dict[str, Cover] = {}
 _finding: ContextVar[frozenset[str]] = ContextVar("trusted_context_finding", default=frozenset())
 
 
-def meet(modules: dict[str, Meet]) -> None:
+def watch(modules: dict[str, Cover]) -> None:
     """Call each function with its module: now where that is imported, else as soon as it is. The lock is held."""
     _wanted.update(modules)
     if _finder not in sys.meta_path:
         _stand_in()
-    for name, met in modules.items():
+    for name, cover in modules.items():
         module = sys.modules.get(name)
-        # One that another thread is importing just now is met at its end, by that thread or at the next entering.
+        # One that another thread is importing just now is covered at its end, by that thread or at the next entering.
         if module is not None and not getattr(module.__spec__, "_initializing", False):
-            _meet_now(met, module)
+            _cover_now(cover, module)
 
 
 def forget(modules: Iterable[str]) -> None:
-    """Meet these no more; with nothing left to meet, the import system is as it was. The lock is held."""
+    """Watch these no more; with nothing left to watch, the import system is as it was. The lock is held."""
     for name in modules:
         _wanted.pop(name, None)
     if not _wanted and _finder in sys.meta_path:
@@ -78,9 +78,9 @@ def _step_back() -> None:
 _warned: set[tuple[str, str]] = set()
 
 
-def _meet_now(met: Meet, module: ModuleType) -> None:
+def _cover_now(cover: Cover, module: ModuleType) -> None:
     try:
-        met(module)
+        cover(module)
     except NotCoveredError as reason:
         warn_not_covered(module.__name__.partition(".")[0], str(reason))
 
@@ -147,9 +147,9 @@ class _Once:
             module.__loader__ = self._loader
         self._loader.exec_module(module)
         with lock:
-            met = _wanted.get(module.__name__)
-            if met is not None:
-                _meet_now(met, module)
+            cover = _wanted.get(module.__name__)
+            if cover is not None:
+                _cover_now(cover, module)
 
 
 _finder: Any = _Finder()

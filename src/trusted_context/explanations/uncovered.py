@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from ..clients.records import CLIENTS
 from ..core import live
 from . import anchors, table, walk
 from .failure import Cause
@@ -119,23 +120,9 @@ _NATIVE = {
     "wandb": _Native("SSL_CERT_FILE", once=True),
 }
 # The argument by which a client of Python's ssl is told what to trust.
-_ARGUMENTS = {
-    "aiohttp": "ssl",
-    "asyncio": "ssl",
-    "elasticsearch": "ssl_context",
-    "ftplib": "context",
-    "http": "context",
-    "httpx": "verify",
-    "httpx2": "verify",
-    "imaplib": "ssl_context",
-    "poplib": "context",
-    "smtplib": "context",
-    "urllib": "context",
-    "urllib3": "ssl_context",
-    "websockets": "ssl",
-}
+_ARGUMENTS = {package: argument for client in CLIENTS for package, argument in client.argument.items()}
 # These stand beneath a client and are not what its user calls it by.
-_BENEATH = {"httpcore": "httpx", "httpcore2": "httpx2"}
+_BENEATH = {package: client for each in CLIENTS for package, client in each.beneath.items()}
 
 
 def is_native(client: str | None) -> bool:
@@ -154,7 +141,7 @@ def client_of(failure: BaseException, errors: list[BaseException]) -> str | None
     return _BENEATH.get(found, found) if found else None
 
 
-_PYTHONS = frozenset({"botocore", "httpcore", "httpcore2", "requests"})
+_PYTHONS = frozenset(package for client in CLIENTS for package in client.errors)
 
 
 def _called(error: BaseException) -> Iterator[str]:

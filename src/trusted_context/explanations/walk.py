@@ -7,6 +7,8 @@ import ssl
 from collections import deque
 from itertools import islice
 
+from ..clients.records import CLIENTS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,9 +22,7 @@ _MOST_TEXTS = 8
 _LONGEST_TRACEBACK, _MOST_FRAMES = 10_000, 200
 
 # The HTTP clients. Their errors wrap a failure to connect; without one of them it may be a database's, or a queue's.
-_CLIENTS = frozenset(
-    {"aiohttp", "botocore", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib", "urllib3"}
-)
+_CLIENTS = frozenset(package for client in CLIENTS for package in client.errors)
 _PROXYS_WORDS = ("Proxy Authentication Required", "Tunnel connection failed: ")
 # What socket and ssl say of a connection that timed out, at the end of their message.
 _TIMED_OUT = "timed out"

@@ -1,0 +1,232 @@
+"""What is known of the contexts that programs made, while a block lives: whether their trust is default, above all.
+
+What is done to a context meanwhile is seen as it happens. What was done before is found out from the context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import ssl
+import weakref
+
+from ..core import probing
+from ..core.contexts import Context, Settings, TrueSSLContext, is_ours
+from ..core.lock import lock
+from ..sources import defaults
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .patches import Patches
+
+
+class Known:
+    """What is known of one context while a block lives.
+
+    Attributes:
+        loads: whether each load of CAs since the context was made was a default's; ``None`` where it was made before.
+        certificate: the arguments of the client certificate that was loaded; ``None`` where none was seen.
+        looks: the settings and numbers of certificates for which the rest holds.
+        default: whether its trust is default.
+        settings: what is its owner's in any case.
+        protocols: what it offers by ALPN; ``None`` where that is not known yet.
+        has_key: whether it has a client certificate; ``None`` where that is not known yet.
+        stand_ins: contexts that stand in for it, by what verifies.
+    """
+
+    __slots__ = ("certificate", "default", "has_key", "loads", "looks", "protocols", "settings", "stand_ins")
+
+    def __init__(self, *, is_new: bool) -> None:
+        self.loads: list[bool] | None = [] if is_new else None
+        self.certificate: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self.protocols: list[str] | None = [] if is_new else None
+        self.has_key: bool | None = False if is_new else None
+        self.forget()
+
+    def forget(self) -> None:
+        """Look at the context anew."""
+        self.looks: object = None
+        self.default = False
+        self.settings: Settings | None = None
+        self.stand_ins: dict[object, ssl.SSLContext] = {}
+
+
+# Emptied when the last block ends: what happens to a context outside is not seen.
+_known: weakref.WeakKeyDictionary[ssl.SSLContext, Known] = weakref.WeakKeyDictionary()
+
+
+def install(patches: Patches) -> None:
+    """See from now on what is done to contexts."""
+    patches.wrap(TrueSSLContext, "__new__", _make_new)
+    for name in ("load_default_certs", "set_default_verify_paths"):
+        patches.override(TrueSSLContext, name, _make_load_defaults)
+    patches.override(TrueSSLContext, "load_verify_locations", _make_load_verify_locations)
+    patches.override(TrueSSLContext, "load_cert_chain", _make_load_cert_chain)
+    patches.override(TrueSSLContext, "set_alpn_protocols", _make_set_alpn_protocols)
+    patches.override(TrueSSLContext, "set_ciphers", _make_set_ciphers)
+
+
+def forget() -> None:
+    """Forget everything: what happens to a context from now on is not seen."""
+    global _known
+    _known = weakref.WeakKeyDictionary()
+
+
+def is_default(context: Any) -> bool:
+    """Whether nobody chose what *context* trusts: its CAs are a default's, and it verifies by them."""
+    inner = defaults.inner_of(context)
+    # A subclass may have taken the hash away, by which contexts are remembered.
+    if inner is None or type(inner).__hash__ is None or is_ours(inner) or inner.verify_mode == ssl.CERT_NONE:
+        return False
+    if inner is not context:
+        # truststore's own, which trusts what the operating system does, and what was loaded into it.
+        return not any(inner.cert_store_stats().values()) or look(inner).default
+    if _is_overridden(inner) or inner.protocol not in _PROTOCOLS:
+        return False
+    return look(inner).default
+
+
+# Those with a version of their own are told from these by nothing that could be copied.
+_PROTOCOLS = (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS)
+
+
+def _is_overridden(context: Any) -> bool:
+    """Whether somebody gave *context*, or its class, a way of its own to make connections: a choice."""
+    return any(
+        name in vars(context) or getattr(type(context), name) is not vars(TrueSSLContext)[name]
+        for name in ("wrap_socket", "wrap_bio")
+    )
+
+
+def _known_of(context: Any) -> Known | None:
+    try:
+        return _known.get(context)
+    except TypeError:  # a subclass whose instances cannot be hashed
+        return None
+
+
+def look(context: Any) -> Known:
+    """What is known of *context*, one of the standard library's, as it is now."""
+    known = _known_of(context)
+    if known is None:
+        with lock:
+            known = _known.setdefault(context, Known(is_new=False))
+    looks = _looks(context)
+    if known.looks != looks:
+        known.forget()
+        known.default = _has_default_loads(known) or defaults.is_default(context)
+        known.settings = Settings(context)
+        known.looks = _looks(context)  # OpenSSL has put into its memory what it found in a folder
+    return known
+
+
+def _has_default_loads(known: Known) -> bool:
+    return bool(known.loads) and all(known.loads or ())
+
+
+def _looks(context: Any) -> tuple[object, ...]:
+    return (*(getattr(context, name) for name in _LOOKS), tuple(context.cert_store_stats().values()))
+
+
+_LOOKS = (
+    "verify_flags",
+    "check_hostname",
+    "options",
+    "minimum_version",
+    "maximum_version",
+    "hostname_checks_common_name",
+    "post_handshake_auth",
+    "keylog_filename",
+)
+
+
+def has_key(context: Any, known: Known) -> bool:
+    """Whether *context* has a client certificate."""
+    if known.has_key is None:
+        known.has_key = probing.has_client_certificate(context)
+    return known.has_key
+
+
+def copy_protocols(context: Any, known: Known, made: ssl.SSLContext) -> None:
+    """Have *made* offer by ALPN what *context* does."""
+    if known.protocols is None:
+        known.protocols = probing.alpn_protocols(context)
+    if known.protocols:
+        made.set_alpn_protocols(known.protocols)
+
+
+def _make_new(original: staticmethod[..., ssl.SSLContext]) -> staticmethod[..., ssl.SSLContext]:
+    @functools.wraps(original.__func__)
+    def new(cls: type, *args: Any, **kwargs: Any) -> ssl.SSLContext:
+        made: ssl.SSLContext = original.__func__(cls, *args, **kwargs)
+        if not isinstance(made, Context):
+            with lock, contextlib.suppress(TypeError):
+                _known[made] = Known(is_new=True)
+        return made
+
+    return staticmethod(new)
+
+
+def _noting(original: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+    """A method that lets *note* know what was done to a context that is not ours."""
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        known = None if isinstance(self, Context) else _known_of(self)
+        if known is not None:
+            note(known, *args, **kwargs)
+        return result
+
+    return method
+
+
+def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> None:
+        known = None if isinstance(self, Context) else _known_of(self)
+        before = known.loads if known else None
+        original(self, *args, **kwargs)
+        if known is not None and before is not None:
+            known.loads = [*before, True]  # whatever it called for that
+
+    return method
+
+
+def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
+    def note(known: Known, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        if known.loads is not None:
+            paths = [path for path in (cafile, capath) if path is not None]
+            is_default = cadata is None and all(map(defaults.is_default_path, paths))
+            known.loads = [*known.loads, is_default]
+
+    return _noting(original, note)
+
+
+def _make_load_cert_chain(original: Callable[..., None]) -> Callable[..., None]:
+    def note(known: Known, *args: Any, **kwargs: Any) -> None:
+        known.certificate = args, kwargs
+        known.has_key = True
+        known.stand_ins = {}
+
+    return _noting(original, note)
+
+
+def _make_set_alpn_protocols(original: Callable[..., None]) -> Callable[..., None]:
+    def note(known: Known, alpn_protocols: Any) -> None:
+        protocols = list(alpn_protocols)
+        if known.protocols != protocols:
+            known.protocols = protocols
+            known.stand_ins = {}
+
+    return _noting(original, note)
+
+
+def _make_set_ciphers(original: Callable[..., None]) -> Callable[..., None]:
+    def note(known: Known, *_args: Any) -> None:
+        known.looks = None
+
+    return _noting(original, note)
