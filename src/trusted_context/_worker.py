@@ -28,7 +28,8 @@ def pack() -> bytes | None:
             for entry, here in inherited.items()
         ]
         own = environment.set_by_user() if environment.exporting() else {}
-        return pickle.dumps(([owner._parts_for_child() for owner in owners], entries, own))
+        parts = [owner._parts_for_child() for owner in owners]  # noqa: SLF001  # of use to nobody else
+        return pickle.dumps((parts, entries, own))
 
 
 def enter(packed: bytes) -> None:

@@ -98,7 +98,7 @@ def find(material: tuple[Material, ...] | None, system: Source | None, certifi: 
 def _from_material(material: tuple[Material, ...]) -> Candidate:
     # Read once: what was given may be a pipe.
     resolved = resolution.resolve(material, system=None, insecure=False, strict=False)
-    source = resolved._source
+    source = resolved.source
     assert source
     if any(isinstance(piece, bytes) or _is_content(piece) for piece in material):
         arguments, options = _UNNAMED

@@ -39,9 +39,9 @@ _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 def of_verdicts(verdicts: Sequence[Tried], agreed: Handshake, probe: Probe) -> Cause | None:
     """What is wrong, or would be for a client that trusts something else; ``None`` where nothing is."""
     if agreed.version in _OLD:
-        return connecting._old_tls(probe.host)
+        return connecting.old_tls(probe.host)
     if agreed.refusal:
-        return connecting._client_certificate(probe.host)
+        return connecting.client_certificate(probe.host)
     if agreed.chain and not agreed.chain[0].names and any(verdict.works for verdict in verdicts):
         return causes.of_verification(Failure(_WRONG_NAME, host=probe.host, chain=agreed.chain))
     unusable = next((verdict.candidate for verdict in verdicts if verdict.candidate.name == "environment"), None)
@@ -75,7 +75,7 @@ def of_stop(stopped: Stopped, probe: Probe) -> Cause:
             return _portal(error, authority(probe.host, probe.port))
         error = error.tls
     if stopped.asks_for_certificate:
-        return connecting._client_certificate(probe.host)
+        return connecting.client_certificate(probe.host)
     to_proxy = probe.proxy and stopped.stage != "tls"
     place = f"the proxy {probe.proxy}" if to_proxy else authority(probe.host, probe.port)
     found = connecting.find([error], by_a_client=True)

@@ -75,7 +75,7 @@ class Report:
         from ..explanations import anchors
         from ..explanations.failure import linked
 
-        authorities = {found.der for found in anchors._read(tuple(one.der for one in self._chain))}
+        authorities = {found.der for found in anchors.read(tuple(one.der for one in self._chain))}
         path = [one for one in linked(self._chain) if one.der in authorities]
         return next(reversed(path or [one for one in self._chain if one.der in authorities]), None)
 

@@ -13,8 +13,8 @@ import sys
 import weakref
 
 from ..core import live
-from ..core.contexts import OnePerConnection
 from ..core.lock import lock
+from ..core.per_connection import OnePerConnection
 from . import for_ssl, httpx_defaults, importing
 from .patches import NotCoveredError, Patches
 

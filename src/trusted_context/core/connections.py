@@ -75,6 +75,11 @@ class _Planned:
     # A session would let a later connection skip the verification, be it in another block or in none (RFC 8446, 2.2).
     session = property(lambda _self: None, lambda _self, _session: None)
 
+    def follow(self, plan: Plan) -> None:
+        """Be verified as *plan* says, and show the context that it says."""
+        self._plan = plan
+        self._set_context(plan.shown)
+
     def _shake_hands(self, shake_hands: Callable[[], None]) -> None:
         plan = self._plan
         if plan is None:
@@ -91,7 +96,7 @@ class _Planned:
             raise
 
     def _set_context(self, context: ssl.SSLContext) -> None:
-        if self._sslobj is not None:  # a socket that was closed by another thread has none
+        if self._sslobj is not None:  # a socket that is not connected yet, or was closed by another thread, has none
             self._sslobj.context = context
 
     def _check_plan(self) -> None:
@@ -104,8 +109,8 @@ def _socket_class(base: Any) -> Any:
     class Socket(_Planned, base):  # type: ignore[misc]  # a class found at run time
         def _set_context(self, context: ssl.SSLContext) -> None:
             super()._set_context(context)
-            plan = self._plan
-            if plan is not None and context is plan.shown:
+            # Not before it is connected: until then it is made by the context that it shows.
+            if self._sslobj is not None and self._plan is not None and context is self._plan.shown:
                 self._context = context
 
         def do_handshake(self, *args: Any, **kwargs: Any) -> None:
@@ -162,10 +167,9 @@ def wrap_socket(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_socket() take
         context=plan.creating,
     )
     made.do_handshake_on_connect = do_handshake_on_connect
-    made._plan = plan
+    made.follow(plan)
     if made._connected:
         try:
-            made._set_context(plan.shown)
             if do_handshake_on_connect:
                 _shake_hands_now(made)
         except BaseException:
@@ -199,7 +203,6 @@ def wrap_bio(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_bio() takes
         server_hostname=encode._encode_hostname(server_hostname),
         context=plan.creating,
     )
-    made._plan = plan
-    made._set_context(plan.shown)
+    made.follow(plan)
     result: ssl.SSLObject = made
     return result

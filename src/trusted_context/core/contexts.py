@@ -13,8 +13,8 @@ from .lock import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from typing import Any, Self
+    from collections.abc import Callable, Collection
+    from typing import Any
 
     from .trust import Trust
 
@@ -55,12 +55,14 @@ class Context(TrueSSLContext):  # type: ignore[misc, valid-type]  # a class foun
         self._plan = plan
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """Make a TLS socket, by the plan if there is one."""
         if self._plan is None:
             made: ssl.SSLSocket = super().wrap_socket(*args, **kwargs)
             return made
         return connections.wrap_socket(self._plan, *args, **kwargs)
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """Make a memory connection, by the plan if there is one."""
         if self._plan is None:
             made: ssl.SSLObject = super().wrap_bio(*args, **kwargs)
             return made
@@ -92,6 +94,7 @@ class _Borrowing(Context):
     verify_mode = property(Context.verify_mode.fget, lambda _self, _mode: None)
 
     def load_cert_chain(self, *args: Any, **kwargs: Any) -> None:
+        """Take a client certificate, and the anchors with it."""
         super().load_cert_chain(*args, **kwargs)
         # The context that lends the anchors has no client certificate. So this one gets anchors of its own.
         if self._verifier is not None and self._plan is not None:
@@ -333,34 +336,6 @@ def verifier(trust: Trust) -> Verifier:
 @functools.lru_cache(maxsize=8)
 def _verifier(trust: Trust) -> Verifier:
     return Verifier(trust)
-
-
-class OnePerConnection(Context):
-    """Stands in a pool for a new context of *make*'s at each connection; by itself it trusts nobody."""
-
-    _protocols: tuple[str, ...] | None = None
-
-    def __new__(cls, _make: Callable[[], ssl.SSLContext]) -> Self:
-        made: Self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
-        return made
-
-    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
-        self._make = make
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        self._protocols = tuple(alpn_protocols)
-
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        return self._new().wrap_socket(*args, **kwargs)
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        return self._new().wrap_bio(*args, **kwargs)
-
-    def _new(self) -> ssl.SSLContext:
-        context = self._make()
-        if self._protocols is not None:
-            context.set_alpn_protocols(self._protocols)
-        return context
 
 
 def load(context: ssl.SSLContext, certificates: Collection[bytes]) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def of_trust(trust: Trust) -> tuple[Certificate, ...]:
     """The CAs that *trust* holds; those that OpenSSL looks for in a folder too, but not an operating system's own."""
-    return _read(_with_folder(trust.anchors, trust.folder))
+    return read(_with_folder(trust.anchors, trust.folder))
 
 
 def where_known(top: Certificate, trust: Trust | None) -> str | None:
@@ -74,7 +74,7 @@ def _has(certificates: tuple[bytes, ...], trust: Trust | None, top: Certificate)
     if top.der in certificates:
         return True
     # The same name may have another key: what calls itself a root is known by all its bytes alone.
-    return not top.self_issued and any(map(top.names_as_issuer, _read(certificates)))
+    return not top.self_issued and any(map(top.names_as_issuer, read(certificates)))
 
 
 def _quietly(find: Callable[[], Source | None]) -> Source | None:
@@ -85,7 +85,7 @@ def _quietly(find: Callable[[], Source | None]) -> Source | None:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+def read(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
     """What OpenSSL takes for CAs among *certificates*, which CPython can name."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     load(context, certificates)

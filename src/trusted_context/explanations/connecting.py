@@ -68,7 +68,8 @@ def _not_tls(server: str) -> Cause:
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
-def _old_tls(server: str) -> Cause:
+def old_tls(server: str) -> Cause:
+    """A server that speaks no version of TLS that is allowed."""
     return Cause(
         "old-tls",
         f"{server}: it speaks only TLS 1.1 or older, which RFC 8996 withdrew",
@@ -86,7 +87,8 @@ def _old_renegotiation(server: str) -> Cause:
     )
 
 
-def _client_certificate(server: str) -> Cause:
+def client_certificate(server: str) -> Cause:
+    """A server that asks for a client certificate."""
     return Cause(
         "client-certificate",
         f"{server}: it asks for a client certificate, and got none, or one that it refuses",
@@ -124,9 +126,9 @@ def _cut_off(server: str) -> Cause:
 
 _BY_NAME: dict[str, Make] = {
     "not-tls": _not_tls,
-    "old-tls": _old_tls,
+    "old-tls": old_tls,
     "old-renegotiation": _old_renegotiation,
-    "client-certificate": _client_certificate,
+    "client-certificate": client_certificate,
     "no-agreement": _no_agreement,
     "unknown-name": _unknown_name,
     "cut-off": _cut_off,

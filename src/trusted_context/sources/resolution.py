@@ -26,15 +26,16 @@ class Resolved:
         OSError: the key log cannot be written.
 
     Attributes:
+        source: where the trust came from.
         verifier: what makes the contexts that verify by it.
         summary: the source and the number of CAs.
         exported: the file that a block with ``export=True`` exports.
     """
 
-    __slots__ = ("_source", "exported", "summary", "trust", "verifier")
+    __slots__ = ("exported", "source", "summary", "trust", "verifier")
 
     def __init__(self, source: Source | None, trust: Trust) -> None:
-        self._source = source
+        self.source = source
         self.trust = trust
         self.verifier: Verifier = verifier(trust)
         self.summary = f"{source.description}: {self._count()}" if source else "nothing"
@@ -43,27 +44,27 @@ class Resolved:
     def __reduce__(self) -> tuple[object, ...]:
         # For a child process. Contexts cannot be pickled, and the hash that a Trust keeps is this process's own.
         trust = {name: getattr(self.trust, name) for name in ("folder", "native", "insecure", "strict", "key_log")}
-        return _rebuild, (self._source, self.trust.anchors, trust, self.exported)
+        return _rebuild, (self.source, self.trust.anchors, trust, self.exported)
 
     def problems(self) -> list[str]:
         """What the user should know of the CA material, though it is usable."""
-        if self._source is None:
+        if self.source is None:
             return []
-        found = self._source.bundle
+        found = self.source.bundle
         problems = list(found.skipped)
         problems += [f"{found.origins[place]}: OpenSSL cannot read this certificate" for place in self.verifier.refused]
         if problems:
             problems = [f"skipped while the other certificates are used: {problem}" for problem in problems]
         if self._lacks_an_authority():
             problems.append(
-                f"{self._source.description}: holds no CA certificate, only a server's: it is trusted on the very "
+                f"{self.source.description}: holds no CA certificate, only a server's: it is trusted on the very "
                 "server that presents it and nowhere else; to trust what a CA signed, give the CA's certificate"
             )
         return problems
 
     def _lacks_an_authority(self) -> bool:
         # A self-signed server certificate was made to be trusted by itself; one that a CA issued is often a mistake.
-        if self._source is None or self._source.native or self._source.folder or self.verifier.authorities:
+        if self.source is None or self.source.native or self.source.folder or self.verifier.authorities:
             return False
         return not any(map(der.is_self_issued, self.trust.anchors))
 
@@ -76,17 +77,17 @@ class Resolved:
             OSError: it cannot be written.
             ValueError: what is trusted is not all certificates, but also the operating system's own rules.
         """
-        if self._source is None or self.trust.insecure:
+        if self.source is None or self.trust.insecure:
             return None
-        if self._source.native:
+        if self.source.native:
             raise ValueError(
-                f"{self._source.description}: the operating system verifies by its own rules here, and its store is no "
+                f"{self.source.description}: the operating system verifies by its own rules here, and its store is no "
                 "file that child processes could be given: pass cafile= without system=True"
             )
         certificates = self._certificates()
         if not certificates:
-            raise BundleError(f"{self._source.description}: no file can be made of what is there: pass cafile=")
-        own = self._source.file
+            raise BundleError(f"{self.source.description}: no file can be made of what is there: pass cafile=")
+        own = self.source.file
         return own if own and _holds(own, certificates) else exported_file.write(certificates)
 
     def _certificates(self) -> tuple[bytes, ...]:
@@ -102,10 +103,10 @@ class Resolved:
 
     def describe(self) -> str:
         """One line for a person: the source, the number of CAs, what is off, and the verify flags in force."""
-        if self._source is None:
+        if self.source is None:
             return "insecure=True: verification is off for every host; TLS 1.2 or newer"
         parts = [self.summary, _describe_insecure(self.trust.insecure)]
-        if self._source.native:
+        if self.source.native:
             parts.append("by the operating system's own rules, which strict does not change")
         else:
             flags = ", ".join(str(flag.name) for flag in self.trust.flags)
@@ -120,7 +121,7 @@ class Resolved:
             parts.append(f"{cas} {'CA' if cas == 1 else 'CAs'}")
         if others:
             parts.append(f"{others} {'certificate' if others == 1 else 'certificates'} of servers")
-        if self._source and self._source.native:
+        if self.source and self.source.native:
             parts.append("the system's own CAs")
         elif self.trust.folder:
             parts.append("what the folder holds")
