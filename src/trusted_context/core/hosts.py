@@ -91,7 +91,8 @@ def parse_url(text: str) -> Url:
     userinfo, _, place = authority.rpartition("@")
     if "@" in rest and not _is_host_and_port(place):
         raise NotEncodedError(f"{show_url(text)}: {PERCENT_ENCODE}")
-    if not place or _UNUSABLE.search(place):
+    # A key in base64 has slashes, and what stands before the first may look like a host.
+    if not place or _UNUSABLE.search(place) or (scheme is None and rest and show_url(text).startswith("<")):
         raise ValueError(f"{quote_url(text)} names no host: give it as https://host/, host, or host:port")
     return Url(scheme, userinfo, _parse(place, text), rest)
 

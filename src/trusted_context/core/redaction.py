@@ -6,10 +6,10 @@ searched for secrets. Each function says what **may** be shown, and leaves out a
 - Of a URL or a host: a scheme that is known, the host, a port of at most five digits, and of the path its last part
   where that looks like a file's name. Never user and password, a query or a fragment. Where an ``@`` stands behind the
   first ``/``, ``?``, ``#`` or backslash, it cannot be known what is the host, and the scheme alone is shown.
-- Of a path: all of it, since a user has to recognise the file; but no value behind ``=``, no name before ``@``, and no
+- Of a path: all of it, since a user has to recognise the file; but no folder behind ``=``, no name before ``@``, and no
   long run of letters and digits. Its length alone is shown where it looks like no path: it holds ``://`` or ``?``; an
-  ``@`` behind a ``:``, behind two slashes at the beginning, or in a path that is not absolute; control characters; more
-  than 1024 characters; or nothing but base64, as long as a key.
+  ``@`` behind a ``:`` or behind two slashes at the beginning; an ``@`` or a ``:`` in a path that is not absolute;
+  control characters; more than 1024 characters; or nothing but base64, as long as a key.
 - Of what other programs say: the ordinary words and numbers at its beginning.
 - Of a value of the wrong type: its type.
 
@@ -37,9 +37,13 @@ _PORT = re.compile(r"[0-9]{0,5}")
 _NO_LETTERS = re.compile(r"[][ .*:]{0,20}")
 _LONGEST_HOST = 253
 _FILE_NAME = re.compile(r"[\w. -]{1,80}\.[A-Za-z0-9]{1,8}")
+_LONGEST_URL = 4096
 # PATH_MAX of most systems is longer; what people give by mistake in a path's place is longer still.
 _LONGEST_PATH = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+# Of a URL that a path was made of; a drive of Windows has one letter.
+_SCHEME_OF_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 # A key of 32 bytes, the shortest there is, has 43 letters of base64, or 64 of hexadecimal.
 _SHORTEST_KEY = 40
@@ -56,11 +60,17 @@ _LONGEST_WORD, _LONGEST_NUMBER, _MOST_WORDS = 24, 5, 40
 def show_url(text: str) -> str:
     """What may be shown of a URL, a host, or what was given in the place of one."""
     text = text.strip()
+    if len(text) > _LONGEST_URL or _may_be_a_key(text.strip("'\"")):
+        return measure(text)
     match = _SCHEME.match(text)
     scheme = match[0] if match and match[1].lower() in _SCHEMES else ""
     before_path, tail = _split(text[len(scheme) :])
     userinfo, at, place = before_path.rpartition("@")
-    if "@" in tail or not (_is_place(place) or (scheme.lower() == "file://" and not userinfo + place)):
+    if (
+        "@" in tail
+        or _BLANK.search(tail)
+        or not (_is_place(place) or (scheme.lower() == "file://" and not userinfo + place))
+    ):
         return f"{scheme}{_HIDDEN}" if scheme else measure(text)
     return f"{scheme}{_HIDDEN * bool(at)}{at}{place}{_show_tail(tail)}"
 
@@ -89,13 +99,20 @@ def show_path(text: str) -> str:
         return show_url(text)
     if not looks_like_path(text):
         return measure(text)
-    return "".join(map(_show_part, _SEPARATOR.split(text)))
+    text, equals, value = text.partition("=")
+    shown = "".join(map(_show_part, _SEPARATOR.split(text)))
+    return f"{shown}{equals}{_show_value(value)}"
+
+
+def _show_value(value: str) -> str:
+    """What stands behind the first ``=`` of a path, and may have slashes in it: the file's name alone."""
+    if not value:
+        return ""
+    *_, separator, name = ["", *_SEPARATOR.split(value)]
+    return f"{_HIDDEN}{separator}{name}" if separator and _FILE_NAME.fullmatch(name) else _HIDDEN
 
 
 def _show_part(part: str) -> str:
-    name, equals, value = part.partition("=")
-    if value:
-        return f"{_show_part(name)}{equals}{_HIDDEN}"
     _, at, rest = part.rpartition("@")
     shown = f"{_HIDDEN}{at}{rest}" if at else part
     return _LONG_RUN.sub(lambda run: _HIDDEN if _has_letters_and_digits(run[0]) else run[0], shown)
@@ -105,9 +122,13 @@ def looks_like_path(text: str) -> bool:
     """Whether *text* may be a path: by its look alone, whatever files there are."""
     drive = os.path.splitdrive(text)[0]
     rest = text[2:] if len(drive) == 2 else text
-    if len(text) > _LONGEST_PATH or _CONTROL.search(text) or "://" in text or "?" in text:
+    if len(text) > _LONGEST_PATH or _CONTROL.search(text) or "?" in text:
         return False
-    if "@" in rest and (":" in rest.rpartition("@")[0] or rest.lstrip()[:2] == "//" or not _is_absolute(text)):
+    if "://" in text or _SCHEME_OF_PATH.match(text.lstrip()):
+        return False
+    if ("@" in rest or ":" in rest) and not _is_absolute(text):
+        return False
+    if "@" in rest and (":" in rest.rpartition("@")[0] or rest.lstrip()[:2] == "//"):
         return False
     return not _may_be_a_key(text.strip(" '\""))
 

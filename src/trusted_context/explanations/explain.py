@@ -251,14 +251,20 @@ def _host_named_by(held: Any) -> str | None:
 
     try:
         host = getattr(held, "host", None)
-        return host if isinstance(host, str) else urlsplit(str(held.url)).hostname
+        if isinstance(host, str):
+            return host
+        url = urlsplit(str(held.url))
+        return None if _MAY_BE_A_PASSWORD.search(f"{url.path}?{url.query}#{url.fragment}") else url.hostname
     except Exception:  # noqa: BLE001  # it is code of others, and there may be no host in it
         return None
 
 
+# A password with a slash in it makes a host of what stands before that.
+_MAY_BE_A_PASSWORD = re.compile(r"[^/]@")
 # A URL's host, after user information where it has any (RFC 3986, 3.2).
 _URLS_HOST = re.compile(
     r"https://(?:[^\s/?#'\"<>()\\@]{1,300}@)?(?P<host>[\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?=[:/?#'\"<>()\\\s,]|$)"
+    r"(?!\S*[^\s/]@)"  # what stands before the slash may be a part of a password
 )
 
 

@@ -139,7 +139,7 @@ _NOT_YET_VALID, _EXPIRED = 9, 10
 _HOST = re.compile(
     r"not valid for (?:name )?['\"](?P<name>[^'\"]{1,253})['\"]"
     r"|matches target host ?name '(?P<curls>[^']{1,253})'"
-    r"|certificate is valid for [^\n]{1,400}?, not (?P<gos>[\w.:-]{1,253})"
+    r"|certificate is valid for [^\n]{1,400}?, not (?P<gos>[\w.:-]{1,253})(?!\S)"
 )
 
 

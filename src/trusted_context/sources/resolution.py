@@ -181,6 +181,14 @@ def resolve(cafile: tuple[Piece, ...] | None, *, system: bool | None, insecure: 
     return resolved
 
 
+def _try_key_log(path: str) -> OSError | None:
+    try:
+        verifier(Trust(insecure=True, key_log=path))
+    except OSError as error:
+        return error
+    return None
+
+
 def prove_key_log() -> str | None:
     """Where the keys of connections are to be written, proved to be a place where they can; ``None`` for nowhere.
 
@@ -189,11 +197,10 @@ def prove_key_log() -> str | None:
     """
     path = environment.key_log()
     if path:
-        try:
-            verifier(Trust(insecure=True, key_log=path))
-        except OSError as error:
+        failure = _try_key_log(path)
+        if failure is not None:
             remedy = "named by the environment variable SSLKEYLOGFILE: correct it, or unset it"
-            raise type(error)(error.errno, f"{error.strerror} ({remedy})", show_path(path)) from None
+            raise type(failure)(failure.errno, f"{failure.strerror} ({remedy})", show_path(path))
     return path
 
 
