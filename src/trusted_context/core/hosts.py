@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A longer one than a name has no host (RFC 1035, 2.3.4); encoded, each letter of a name takes more than one of these.
 _LONGEST_NAME, _LONGEST_LABEL, _LONGEST_TEXT = 253, 63, 2048
+# What is read of it takes more than linear time in the standard library (urllib.parse.unquote()).
+_LONGEST_URL = 16 * 1024
 # What the two standards encode differently (UTS 46, 2.3): sharp s, final sigma, the two joiners.
 _IDNA_DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
@@ -84,6 +86,8 @@ def parse_url(text: str) -> Url:
         NotEncodedError: user or password hold a character that ends them too early.
         ValueError: it names no host.
     """
+    if len(text) > _LONGEST_URL:
+        raise ValueError(f"{quote_url(text)} names no host: no URL of a server is that long")
     scheme = scheme_of(text)
     after = text if scheme is None else text[len(scheme) + 3 :]
     end = _END_OF_AUTHORITY.search(after)
