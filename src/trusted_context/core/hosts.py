@@ -189,6 +189,8 @@ def normalise_host(host: str) -> str:
         return _address(inner) or lower
     if lower.isascii():
         return _without_final_dot(lower)
+    if len(lower) > _LONGEST_TEXT:  # punycode takes more than linear time
+        return lower
     try:
         encoded = _without_final_dot(lower.encode("idna").decode().lower())
     except ValueError:
