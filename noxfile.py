@@ -25,6 +25,10 @@ _OWN = {
     "aiohttp": ("aiohttp*", "fsspec*"),
     "botocore": ("botocore*",),
     "hub": ("huggingface_hub", "hf_xet"),
+    "dask": ("dask",),
+    "ray": ("ray",),
+    "spark": ("spark",),
+    "workers": ("workers",),
     "native": ("explain_native",),
 }
 # The suites that suites/run.py knows, and what each needs; CPython's own need a Python that has its tests.
@@ -102,6 +106,34 @@ def notebook(session: nox.Session) -> None:
     """The magics in a real kernel, completion, and what a browser shows where there is one."""
     packages = "ipykernel jedi jupyter_client nbclient"
     _test(session, packages, ("notebook", "interface", "html", "refresh"), "tests/test_examples.py")
+
+
+@nox.session
+@_versions(newest="joblib loky multiprocess")
+def workers(session: nox.Session, pins: str) -> None:
+    """Worker processes of multiprocessing and of what has a copy of it."""
+    _test(session, pins, _OWN["workers"])
+
+
+@nox.session
+@_versions(newest="distributed")
+def dask(session: nox.Session, pins: str) -> None:
+    """A local cluster of Dask's."""
+    _test(session, pins, _OWN["dask"])
+
+
+@nox.session
+@_versions(newest="ray")
+def ray(session: nox.Session, pins: str) -> None:
+    """A local Ray."""
+    _test(session, pins, _OWN["ray"])
+
+
+@nox.session
+@_versions(newest="pyspark")
+def spark(session: nox.Session, pins: str) -> None:
+    """A local cluster of Spark's; it needs Java 17."""
+    _test(session, pins, _OWN["spark"])
 
 
 @nox.session

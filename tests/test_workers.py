@@ -80,6 +80,19 @@ def test_a_worker_that_a_pool_starts_later_follows(method, play):
     assert play("restarted", method) == ["['ok', 'ok', 'ok']"]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_takes_a_block_as_its_initializer(method, play):
+    """For workers that are started before the block is entered, or outside it."""
+    assert play("initialized", method) == ["Pool ok", "ProcessPoolExecutor ok"]
+
+
+def test_joblib_takes_a_block_as_its_initializer(play):
+    """By parallel_config(), which passes it on to its workers."""
+    if importlib.util.find_spec("joblib") is None:
+        pytest.skip("joblib is not installed")
+    assert play("initialized_by_joblib", "-") == ["ok ok"]
+
+
 @pytest.mark.parametrize("method", FRESH)
 def test_a_worker_s_worker_follows(method, play):
     """However deep."""

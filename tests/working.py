@@ -214,6 +214,25 @@ def exported(method, url, ca_file):
     print(by_process(method, variable, url))
 
 
+def initialized(method, url, ca_file):
+    """Pools that were made before the block, and are handed it."""
+    block = trusted_context(ca_file)
+    context = multiprocessing.get_context(method)
+    with context.Pool(1, initializer=block.start) as pool:
+        print("Pool", pool.apply(outcome, (url,)))
+    with concurrent.futures.ProcessPoolExecutor(1, context, initializer=block.start) as pool:
+        print("ProcessPoolExecutor", pool.submit(outcome, url).result(50))
+
+
+def initialized_by_joblib(_method, url, ca_file):
+    """joblib's workers, likewise."""
+    import joblib
+
+    with joblib.parallel_config(backend="loky", initializer=trusted_context(ca_file).start):
+        print(*joblib.Parallel(n_jobs=2)(joblib.delayed(outcome)(url) for _ in range(2)))
+    joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+
+
 def nested(method, url, ca_file):
     """A worker's worker."""
     context = multiprocessing.get_context(method)
