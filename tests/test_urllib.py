@@ -11,7 +11,16 @@ import xmlrpc.client
 from xml.parsers.expat import ExpatError
 
 import pytest
-from servers import BODY, Server, fetch, noting_protocols, refusal, serving, verify_failure
+from servers import (
+    BODY,
+    Server,
+    asking_for_certificates,
+    fetch,
+    noting_protocols,
+    refusal,
+    serving,
+    verify_failure,
+)
 
 from trusted_context import InsecureWarning, trusted_context
 
@@ -147,15 +156,19 @@ def test_explicit_trust_wins_over_the_block(call, server, ca_file, other_file):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="these arguments ended with Python 3.11")
-def test_choices_on_a_context_of_http_clients_own_win_over_the_block(server, other_file, ca, tmp_path):
-    """Up to Python 3.11 a client certificate or check_hostname=False is put on http.client's own context: choices."""
+def test_settings_on_a_context_of_http_clients_own_stay(ca, ca_file, other_file, tmp_path):
+    """Up to Python 3.11 a client certificate is put on http.client's own context; the block verifies the server."""
     certificate = tmp_path / "client.pem"
     ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(certificate)
-    with pytest.warns(DeprecationWarning, match="key_file, cert_file and check_hostname are deprecated"):
-        chosen = [connection_to(server, cert_file=str(certificate)), connection_to(server, check_hostname=False)]
-    with pytest.warns(InsecureWarning), trusted_context(insecure=True):
-        for connection in chosen:
-            fails(over, connection)
+    with serving(asking_for_certificates(ca)) as asking:
+        for file in (ca_file, other_file):
+            with trusted_context(file):
+                with pytest.warns(DeprecationWarning, match="key_file, cert_file and check_hostname are deprecated"):
+                    connection = connection_to(asking, cert_file=str(certificate))
+                if file is ca_file:
+                    assert over(connection) == b"client@corp.test"
+                else:
+                    fails(over, connection)
 
 
 def test_a_pin_within_a_call_of_the_global_opener_is_not_undone(server, ca_file, other_file):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,8 @@ class Patches:
 
     def __init__(self) -> None:
         self._done: list[tuple[Any, str, object, object]] = []
+        # What was made of which original, for the next time: blocks are entered many times, and patches are the same.
+        self._made: weakref.WeakKeyDictionary[Any, dict[str, tuple[object, object]]] = weakref.WeakKeyDictionary()
 
     @staticmethod
     def require(module: ModuleType, *names: str) -> None:
@@ -47,9 +52,18 @@ class Patches:
     def _replace(self, owner: Any, name: str, before: Any, make: Callable[[Any], object]) -> None:
         if any(owner is known and before is ours for known, _, _, ours in self._done):
             return  # one module that is known by two names
-        ours = make(getattr(owner, name) if before is _ABSENT else before)
+        ours = self._make_once(owner, name, before, make)
         self._done.append((owner, name, before, ours))
         setattr(owner, name, ours)
+
+    def _make_once(self, owner: Any, name: str, before: Any, make: Callable[[Any], object]) -> object:
+        made = self._made.setdefault(owner, {})
+        of = before, _parts_of(make)
+        known, ours = made.get(name, (None, None))
+        if known is None or known != of:
+            ours = make(getattr(owner, name) if before is _ABSENT else before)
+            made[name] = of, ours
+        return ours
 
     def restore(self) -> list[str]:
         """Put the originals back, the last first; leave and name what somebody else replaced meanwhile.
@@ -69,6 +83,13 @@ class Patches:
                 setattr(owner, name, before)
             self._done.pop()
         return replaced
+
+
+def _parts_of(make: Any) -> tuple[object, ...]:
+    """What tells *make* from another function; a partial one is made anew each time, of the same parts."""
+    if isinstance(make, functools.partial):
+        return make.func, make.args, make.keywords
+    return (make,)
 
 
 def _name(owner: Any) -> str:

@@ -58,8 +58,13 @@ class Known:
 _known: weakref.WeakKeyDictionary[ssl.SSLContext, Known] = weakref.WeakKeyDictionary()
 
 
+_watching = False
+
+
 def install(patches: Patches) -> None:
     """See from now on what is done to contexts."""
+    global _watching
+    _watching = True
     patches.wrap(TrueSSLContext, "__new__", _make_new)
     for name in ("load_default_certs", "set_default_verify_paths"):
         patches.override(TrueSSLContext, name, _make_load_defaults)
@@ -71,7 +76,8 @@ def install(patches: Patches) -> None:
 
 def forget() -> None:
     """Forget everything: what happens to a context from now on is not seen."""
-    global _known
+    global _known, _watching
+    _watching = False
     _known = weakref.WeakKeyDictionary()
 
 
@@ -119,7 +125,8 @@ def look(context: Any) -> Known:
         known.forget()
         known.default = _has_default_loads(known) or defaults.is_default(context)
         known.settings = Settings(context)
-        known.looks = _looks(context)  # OpenSSL has put into its memory what it found in a folder
+        # Outside of blocks changes are not seen: what was found out holds for this once.
+        known.looks = looks if _watching else None
     return known
 
 
@@ -128,7 +135,8 @@ def _has_default_loads(known: Known) -> bool:
 
 
 def _looks(context: Any) -> tuple[object, ...]:
-    return (*(getattr(context, name) for name in _LOOKS), tuple(context.cert_store_stats().values()))
+    # Its CAs are not counted each time: while a block lives, every load of CAs is seen.
+    return tuple([getattr(context, name) for name in _LOOKS])
 
 
 _LOOKS = (
@@ -190,14 +198,16 @@ def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
         known = None if isinstance(self, Context) else _known_of(self)
         before = known.loads if known else None
         original(self, *args, **kwargs)
-        if known is not None and before is not None:
-            known.loads = [*before, True]  # whatever it called for that
+        if known is not None:
+            known.looks = None
+            known.loads = None if before is None else [*before, True]  # whatever it called for that
 
     return method
 
 
 def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
     def note(known: Known, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        known.looks = None
         if known.loads is not None:
             paths = [path for path in (cafile, capath) if path is not None]
             is_default = cadata is None and all(map(defaults.is_default_path, paths))

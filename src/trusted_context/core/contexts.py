@@ -134,6 +134,11 @@ class Settings:
             context.keylog_filename = self.key_log
 
     @property
+    def chooses_versions(self) -> bool:
+        """Whether somebody set the lowest version, which is otherwise what this Python was built with."""
+        return bool(self.values["minimum_version"] != _default_settings().values["minimum_version"])
+
+    @property
     def of_loan(self) -> tuple[object, ...]:
         """What the context that is borrowed must have in common with the one that borrows."""
         return self.ciphers, self.level, self.key_log
@@ -214,11 +219,11 @@ class Verifier:
             return context
         if self.trust.native:
             context = self._native(source, is_over)
-            settings.write(context)
+            self._write(settings, context)
             context.check_hostname = check_hostname
             return context
         context = _Borrowing(ssl.PROTOCOL_TLS_CLIENT)
-        settings.write(context)
+        self._write(settings, context)
         context.check_hostname = check_hostname
         self._borrow(context, settings, source, is_over)
         context.verify_flags = ssl.VerifyFlags(self._flags(verify_flags))
@@ -256,6 +261,11 @@ class Verifier:
         if self.trust.folder:
             context.load_verify_locations(capath=self.trust.folder)
         return self._harden(context)
+
+    def _write(self, settings: Settings, context: ssl.SSLContext) -> None:
+        settings.write(context)
+        if not settings.chooses_versions:
+            self._harden(context)
 
     def _flags(self, own: int) -> int:
         """The verify flags of a context that had *own*: all of them, but a strictness that is merely Python's default.
