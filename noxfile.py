@@ -246,6 +246,13 @@ def workflows(session: nox.Session) -> None:
     session.run("zizmor", "--offline", "--persona", "pedantic", *files)
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, dist/docs; a link to nothing, or a page in no list, is an error."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "-q", "docs", "dist/docs")
+
+
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """What ruff and mypy say."""

@@ -63,7 +63,7 @@ def is_plain_text(content):
 
 
 def undo_forms(content):
-    """*content* without the forms that we read and OpenSSL does not, as the README names them."""
+    """*content* without the forms that we read and OpenSSL does not, as docs/reference/cafile.md names them."""
     text = content.replace(b"\xef\xbb\xbf", b"").replace(b"\0", b"").strip()
     if text[:1] == text[-1:] and text[:1] in {b'"', b"'"}:
         text = text[1:-1]

@@ -32,7 +32,7 @@ class Client:
     """One kind of client.
 
     Args:
-        name: as the README calls it.
+        name: as the table of coverage calls it.
         build: make one, given the URL of the proxy to use, with user and password, or None.
         begin: ask for a URL, and return what reads the answer's body to its end. It gets what *build* made, the URL,
             and the proxy again, for those that are told it at every request. Most find it in the environment.

@@ -84,7 +84,7 @@ def going(route: str, proxy: str) -> Any:
 
 
 def markdown(rows: list[Row]) -> str:
-    """The README's table."""
+    """The table of docs/reference/coverage.md."""
     words = {True: "covered", False: "**no**", None: "it has none"}
     ordinary = {True: "as before it", False: "**no**"}
     lines = [

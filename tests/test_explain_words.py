@@ -30,6 +30,7 @@ def test_the_words_of_an_inspecting_product(bad):
             '  next       ask IT for the CA certificate "Zscaler Root CA" with the sha256 presented, then '
             'trusted_context("that-ca.crt")'
         ),
+        "  more       trusted-context docs: errors/inspected",
     ]
 
 

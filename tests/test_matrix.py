@@ -16,7 +16,7 @@ from servers import BODY, ConnectProxy, KeepAliveHandler, Server, serving
 from trusted_context import trusted_context
 from trusted_context.sources import stores
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "coverage.md"
 
 # urllib3 warns of each unverified request, and an insecure block of itself: test_urllib3.py and test_insecure.py.
 pytestmark = [
@@ -242,12 +242,12 @@ def test_nothing_stays_open_after_its_client_was_closed(client, keeper, proxy, c
 
 
 @pytest.mark.usefixtures("distrusted_outside")
-def test_the_readme_says_what_is_covered(ca, tmp_path):
-    """The README's table is what connections of every client show."""
+def test_the_documentation_says_what_is_covered(ca, tmp_path):
+    """The table of docs/reference/coverage.md is what connections of every client show."""
     for library in ("requests", "botocore", "httpx", "httpx2", "trio", "aiohttp", "fsspec"):
         pytest.importorskip(library, reason="the table has rows for it")
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     found = re.search(r"<!-- coverage -->\n(.*?)\n<!-- /coverage -->", text, re.DOTALL)
-    assert found, "README.md has no table between <!-- coverage --> and <!-- /coverage -->"
+    assert found, f"{PAGE} has no table between <!-- coverage --> and <!-- /coverage -->"
     table = markdown(coverage(ca, tmp_path))
-    assert found[1] == table, f"README.md's table is to be replaced by this one:\n\n{table}\n"
+    assert found[1] == table, f"the table of {PAGE} is to be replaced by this one:\n\n{table}\n"

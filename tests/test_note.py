@@ -360,8 +360,8 @@ def test_hostile_names_are_stripped_and_bounded(tmp_path):
     assert "\u202e" not in note
     assert 'evil CA"' not in note
     assert len(note) < 4000
-    assert len(note.splitlines()) == 5
-    assert [line.split()[0] for line in note.splitlines()[1:]] == ["presented", "trusted", "likely", "next"]
+    assert len(note.splitlines()) == 6
+    assert [line.split()[0] for line in note.splitlines()[1:]] == ["presented", "trusted", "likely", "next", "more"]
 
 
 def test_an_endless_text_is_looked_at_in_bounded_time(block):

@@ -1,4 +1,4 @@
-"""The README's error lines are those that people meet, and what it says of them is what an explanation says."""
+"""The README's error lines are those that people see, and each leads to the page of what an explanation finds."""
 
 import re
 import urllib.request
@@ -10,7 +10,7 @@ from servers import ConnectProxy, serving
 
 from trusted_context import explain, trusted_context
 
-README = Path(__file__).parents[1] / "README.md"
+TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 _FAILED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
 
@@ -24,7 +24,7 @@ LINES = {
     f"{_FAILED}Hostname mismatch": "wrong-host",
     f"{_FAILED}IP address mismatch": "wrong-address",
     f"{_FAILED}Missing Authority Key Identifier": "no-authority-key",
-    f"{_FAILED}Basic Constraints of CA cert not marked critical": ("basic-constraints"),
+    f"{_FAILED}Basic Constraints of CA cert not marked critical": "basic-constraints",
     f"{_FAILED}EE certificate key too weak": "small-key",
     "[SSL: WRONG_VERSION_NUMBER] wrong version number": "plain-http",
     "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version": "tls-v1-1",
@@ -32,26 +32,24 @@ LINES = {
 }
 
 
-def row(shown, explanation):
-    """One row of the README's table."""
-    return f"| `{shown}` | `{explanation.cause}` | {explanation.likely} | {explanation.next} |"
+def rows():
+    """Each line of the README's two tables, with the page that its first link leads to."""
+    return dict(re.findall(r"^\| `(.+?)` \| .*?\]\(docs/errors/([\w-]+)\.md\)", TEXT, re.MULTILINE))
 
 
-def readme_rows():
-    """The README's table, without its head."""
-    found = re.search(r"<!-- errors -->\n(.*?)\n<!-- /errors -->", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert found, "README.md has no table between <!-- errors --> and <!-- /errors -->"
-    return found[1].splitlines()[2:]
+def shown(line):
+    """The line as the README has it: OpenSSL's words are in a table of their own."""
+    return line.removeprefix(_FAILED)
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_an_error_line_of_the_readme_is_what_is_raised_and_explained_so(line, bad):
-    """The line is part of what a download raises, and its row says what explain() makes of that line."""
+def test_an_error_line_of_the_readme_is_what_is_raised_and_leads_to_its_page(line, bad):
+    """The line is part of what a download raises, and it leads to the page of what explain() makes of it."""
     error = failure_of(bad[LINES[line]])
     assert line in str(error)
     # Of a verification the README has no more than the line: no chain, no host.
     known = RuntimeError(line) if line.startswith(_FAILED) else error
-    assert row(line, explain(known)) in readme_rows(), row(line, explain(known))
+    assert rows()[shown(line)] == explain(known).cause
 
 
 def test_the_readmes_line_of_a_proxy_that_asks_for_a_password(server, ca_file, monkeypatch):
@@ -62,9 +60,17 @@ def test_the_readmes_line_of_a_proxy_that_asks_for_a_password(server, ca_file, m
             error = failure(urllib.request.urlopen, server.url, timeout=5)
     line = "Tunnel connection failed: 407 Proxy Authentication Required"
     assert line in str(error)
-    assert row(line, explain(error)) in readme_rows()
+    assert rows()[line] == explain(error).cause
 
 
 def test_the_readme_has_no_other_line():
     """No row is left that nothing holds to be true."""
-    assert len(readme_rows()) == len(LINES) + 1
+    assert len(rows()) == len(LINES) + 1
+
+
+def test_the_readmes_note_is_what_a_block_adds(bad):
+    """The lines of the note that it shows are those of a real one, but for host, fingerprint and file."""
+    note = str(explain(failure_of(bad["known-interception"])))
+    general = [re.sub(r"registry\.corp|localhost|\(sha256 .*?\)|cafile=\S+", "", line) for line in note.splitlines()]
+    told = [re.sub(r"registry\.corp|localhost|\(sha256 .*?\)|cafile=\S+", "", line) for line in TEXT.splitlines()]
+    assert [line for line in general if line not in told] == []

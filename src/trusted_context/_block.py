@@ -205,10 +205,10 @@ class TrustedContext:
         """A copy of ``os.environ`` that makes a child process trust what this block does: ``subprocess.run(env=...)``.
 
         Every variable by which a program is known to be told its bundle (``PIP_CERT``, ``REQUESTS_CA_BUNDLE``,
-        ``SSL_CERT_FILE``, ``GIT_SSL_CAINFO`` and the others that the README lists) names one PEM file: the user's own
-        where it can serve, else one of mode 0600 in a folder of this user's for temporary files, which stays there.
-        ``SSL_CERT_DIR`` is not set. Some programs trust their own CAs as well. A block that is insecure, for every host
-        or for some, gives the user's own environment.
+        ``SSL_CERT_FILE``, ``GIT_SSL_CAINFO`` and more) names one PEM file: the user's own where it can serve, else one
+        of mode 0600 in a folder of this user's for temporary files, which stays there. ``SSL_CERT_DIR`` is not set.
+        Some programs trust their own CAs as well. A block that is insecure, for every host or for some, gives the
+        user's own environment.
 
         Raises:
             OSError: a CA file or folder cannot be read, or the file cannot be written.

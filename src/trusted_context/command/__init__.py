@@ -1,1 +1,1 @@
-"""What the command ``trusted-context`` does: a room for each of its words."""
+"""What the command ``trusted-context`` does: a module for each of its sub-commands."""

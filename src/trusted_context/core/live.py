@@ -1,4 +1,4 @@
-"""The live blocks, and which of them governs here and now. Of what a block trusts this room knows nothing."""
+"""The live blocks, and which of them governs here and now. This module knows nothing of what a block trusts."""
 
 from __future__ import annotations
 

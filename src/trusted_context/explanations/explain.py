@@ -57,6 +57,7 @@ class Explanation:
     def __str__(self) -> str:
         lines = [self.happened]
         lines += [f"  {name:<9}  {text}" for name in _LINES if (text := getattr(self, name))]
+        lines.append(f"  more       trusted-context docs: errors/{self.cause}")  # docs/errors has a page for each
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
