@@ -495,6 +495,8 @@ def speaking(*args):
     try:
         yield server.port
     finally:
+        with contextlib.suppress(OSError):
+            server.listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that waits in accept()
         server.listener.close()
         server.join(10)
 
