@@ -18,13 +18,12 @@ import weakref
 import certifi
 import pytest
 import trustme
-import urllib3
+from by_hand import connect, get, get_async
 from material import hashed_name
 from servers import (
     BODY,
     asking_for_certificates,
     fails,
-    fetch,
     noting_protocols,
     serving,
 )
@@ -33,41 +32,6 @@ from trusted_context import InsecureWarning, trusted_context
 from trusted_context.core import probing
 
 quiet = pytest.mark.filterwarnings("ignore::trusted_context.InsecureWarning")
-
-
-def connect(port, context, *, name="localhost"):
-    """A TLS socket by hand, as libraries make theirs."""
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
-    try:
-        return context.wrap_socket(raw, server_hostname=name)
-    except BaseException:
-        raw.close()
-        raise
-
-
-def ask(connection, path="/"):
-    """The answer to a request over *connection*."""
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-    answer = b""
-    while data := connection.recv(65536):
-        answer += data
-    return answer.partition(b"\r\n\r\n")[2]
-
-
-def get(port, context, **kwargs):
-    """The body at the port, over a connection of *context*."""
-    with connect(port, context, **kwargs) as connection:
-        return ask(connection)
-
-
-async def get_async(port, context):
-    """The same over asyncio's streams."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
-    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer.partition(b"\r\n\r\n")[2]
 
 
 @pytest.fixture
@@ -279,178 +243,6 @@ def test_a_strictness_that_is_pythons_default_gives_way(bad):
             assert fails(get, urllib.parse.urlsplit(port.url).port, context).verify_code == 85
     with trusted_context(port.cafile, strict=True):
         assert fails(get, urllib.parse.urlsplit(port.url).port, ssl.create_default_context()).verify_code == 85
-
-
-# --- "nothing but insecure turns verification off" holds against every public handle
-
-
-def _by_urlopen(server):
-    response = urllib.request.urlopen(server.url, timeout=20)
-    return response, response.fp.raw._sock.context
-
-
-def _by_http_client(server):
-    connection = http.client.HTTPSConnection("localhost", server.server_port, timeout=20)
-    connection.connect()
-    return connection, connection.sock.context
-
-
-def _by_urllib3(server):
-    pool = urllib3.HTTPSConnectionPool("localhost", server.server_port, timeout=20)
-    connection = pool._get_conn()
-    connection.connect()
-    return connection, connection.sock.context
-
-
-def _by_hand(server):
-    connection = connect(server.server_port, ssl.create_default_context())
-    return connection, connection.context
-
-
-HANDLES = {"urlopen": _by_urlopen, "http.client": _by_http_client, "urllib3": _by_urllib3, "by hand": _by_hand}
-
-
-@pytest.mark.parametrize("reach", HANDLES.values(), ids=HANDLES)
-def test_what_is_written_on_a_connections_context_is_for_no_other_connection(reach, ca, server, public_server, ca_file):
-    """No context that others share can be reached: not in this block, and not in later ones."""
-    identity = ca_file.with_name("identity.pem")
-    ca.issue_cert("client@corp.test").private_key_and_cert_chain_pem.write_to_path(identity)
-    with trusted_context(ca_file):
-        held, context = reach(server)
-        context.check_hostname = False
-        with contextlib.suppress(ValueError):
-            context.verify_mode = ssl.CERT_NONE
-        context.load_cert_chain(identity)
-        held.close()
-    for _ in range(2):
-        with trusted_context(ca_file), serving(asking_for_certificates(ca)) as asking:
-            assert fetch(asking.url) == get(asking.server_port, ssl.create_default_context()) == b"nobody"
-            fails(fetch, public_server.url)
-            fails(get, public_server.server_port, ssl.create_default_context())
-            assert fails(get, server.server_port, ssl.create_default_context(), name="elsewhere.test").verify_code == 62
-            at_127 = server.url.replace("localhost", "127.0.0.1")
-            assert fetch(at_127) == BODY
-
-
-def test_asyncios_context_is_shared_by_no_other_connection(server, public_server, ca_file):
-    """What get_extra_info("sslcontext") and ("ssl_object") give may be written on."""
-
-    async def write():
-        with trusted_context(ca_file):
-            _, writer = await asyncio.open_connection(
-                "127.0.0.1", server.server_port, ssl=True, server_hostname="localhost"
-            )
-            for context in (writer.get_extra_info("sslcontext"), writer.get_extra_info("ssl_object").context):
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            writer.close()
-            await writer.wait_closed()
-
-    asyncio.run(write())
-    with trusted_context(ca_file):
-        with pytest.raises(ssl.SSLCertVerificationError):
-            asyncio.run(get_async(public_server.server_port, True))
-        fails(fetch, public_server.url)
-
-
-def test_a_connection_shows_its_callers_context(port, ca_file):
-    """sock.context is the very context it was made by, before, during and after the block."""
-    context = ssl.create_default_context()
-    with trusted_context(ca_file), connect(port, context) as connection:
-        assert connection.context is context
-        assert ask(connection) == BODY
-
-
-@quiet
-def test_no_session_of_a_blocks_connection_can_be_resumed(port, ca_file, other_file):
-    """A resumed session is not verified again (RFC 8446, 2.2): a connection of a block has none to give."""
-    context = ssl.create_default_context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    for block in (trusted_context(ca_file), trusted_context(insecure=True)):
-        with block, connect(port, context) as connection:
-            assert ask(connection) == BODY
-            assert connection.session is None
-    fails(get, port, context)
-
-
-# --- property 33
-
-
-@pytest.mark.parametrize("export", [False, True])
-def test_a_connection_is_not_written_to_after_its_block(export, held, keeper, ca_file):
-    """What is being read is read to its end; the next write fails as on a stale connection."""
-    context = ssl.create_default_context()
-    with trusted_context(ca_file, export=export):
-        connection = connect(keeper.server_port, context)
-        connection.sendall(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    held.set()
-    answer = b""
-    while not answer.endswith(BODY * 2):
-        answer += connection.recv(65536)
-    for write in (connection.send, connection.sendall, connection.write):
-        with pytest.raises(ConnectionResetError, match="block in which this connection was opened has ended"):
-            write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    connection.close()
-    assert keeper.requests == ["GET /held"]
-
-
-def test_a_connection_goes_on_in_another_block_with_the_same_trust(keeper, ca_file):
-    """The block that is entered before the first one ends may be another object."""
-    with contextlib.ExitStack() as stack:
-        with trusted_context(ca_file):
-            connection = connect(keeper.server_port, ssl.create_default_context())
-            stack.enter_context(trusted_context(ca_file))
-        assert ask(connection) == BODY
-        connection.close()
-
-
-def test_http_client_opens_another_connection_after_its_block(keeper, ca_file, other_file):
-    """A kept connection of http.client's, too, is not used again; the next request is verified as things are then."""
-    connection = http.client.HTTPSConnection("localhost", keeper.server_port, timeout=20)
-    with trusted_context(ca_file):
-        connection.request("GET", "/")
-        assert connection.getresponse().read() == BODY
-    with pytest.raises(ConnectionResetError):
-        connection.request("GET", "/again")
-    connection.close()
-    with pytest.raises(ssl.SSLCertVerificationError):
-        connection.request("GET", "/again")
-    connection.close()
-    assert keeper.requests == ["GET /"]
-
-
-# --- sockets in every state
-
-
-def test_a_socket_that_is_connected_later_is_verified_too(server, port, ca_file, other_file):
-    """wrap_socket() before connect(), as some libraries do it; and a handshake that is asked for by hand."""
-    for file, works in ((ca_file, True), (other_file, False)):
-        with trusted_context(file):
-            context = ssl.create_default_context()
-            with context.wrap_socket(socket.socket(), server_hostname="localhost") as late:
-                late.settimeout(20)
-                if works:
-                    late.connect(("127.0.0.1", port))
-                    assert late.context is context
-                    assert ask(late) == BODY
-                else:
-                    fails(late.connect, ("127.0.0.1", port))
-            raw = socket.create_connection(("127.0.0.1", port), timeout=20)
-            with context.wrap_socket(raw, server_hostname="localhost", do_handshake_on_connect=False) as by_hand:
-                if works:
-                    by_hand.do_handshake()
-                    assert ask(by_hand) == BODY
-                else:
-                    fails(by_hand.do_handshake)
-
-
-def test_a_socket_that_does_not_block_is_refused_as_ever(port, ca_file):
-    """The error is the standard library's, and the socket is closed."""
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
-    raw.setblocking(False)
-    with trusted_context(ca_file), pytest.raises(ValueError, match="non-blocking sockets"):
-        ssl.create_default_context().wrap_socket(raw, server_hostname="localhost")
-    assert raw.fileno() == -1
 
 
 # --- the standard library's other clients

@@ -11,6 +11,7 @@ import argparse
 import ast
 import concurrent.futures
 import contextlib
+import copy
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "trusted_context"
@@ -28,11 +29,19 @@ JUDGED = ROOT / "tests" / "mutants.md"
 
 # The modules, and the tests that are to notice a fault in them, the quickest first.
 TARGETS = {
-    "clients/seen_contexts.py": ["layer", "truststore", "urllib", "asyncio", "httpx_trust", "aiohttp"],
-    "clients/for_ssl.py": ["layer", "insecure", "asyncio", "truststore", "httpx_trust", "aiohttp"],
-    "core/contexts.py": ["layer", "insecure", "truststore", "urllib", "written_file", "bundle", "httpx_trust"],
-    "core/connections.py": ["layer", "asyncio", "urllib", "truststore", "aiohttp_connections"],
-    "sources/defaults.py": ["layer", "truststore", "urllib", "urllib3_contexts", "httpx_trust"],
+    "clients/seen_contexts.py": ["layer", "layer_choices", "layer_changes", "layer_connections", "truststore"],
+    "clients/for_ssl.py": ["layer", "layer_choices", "layer_changes", "layer_connections", "insecure", "truststore"],
+    "core/contexts.py": [
+        "layer",
+        "layer_choices",
+        "layer_changes",
+        "layer_connections",
+        "insecure",
+        "truststore",
+        "bundle",
+    ],
+    "core/connections.py": ["layer", "layer_choices", "layer_changes", "layer_connections", "truststore"],
+    "sources/defaults.py": ["layer", "layer_choices", "layer_changes", "layer_connections", "truststore"],
     "core/trust.py": ["insecure", "arguments", "urllib", "layer", "threads"],
     "core/live.py": ["third_threads", "governing", "decorator", "downgrade_urls", "threads", "children", "stateful"],
     "clients/for_urllib3.py": [
@@ -156,22 +165,34 @@ class _Copy:
             shutil.copytree(ROOT / name, pathlib.Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "SECURITY.md", "CHANGELOG.md"):
             shutil.copy(ROOT / name, folder)
+        self._folder = folder
         self._path = pathlib.Path(folder, "src", "trusted_context", module)
         self._text = self._path.read_bytes()
         self._files = [f"tests/test_{name}.py" for name in TARGETS[module]]
-        self._runner = self._start(folder, {})
+        begun = time.monotonic()
+        self._runner = self._start({})
         if not self._ask(600, [])[0]:
             raise SystemExit(f"{module}: its tests fail without any fault")
+        self.limit = 3 * (time.monotonic() - begun) + 15
         self.close()
         # From now on nothing is compiled to a file, since that of one fault could be taken for another's.
         for compiled in self._path.parent.glob(f"__pycache__/{self._path.stem}.*"):
             compiled.unlink()
-        self._runner = self._start(folder, {"PYTHONDONTWRITEBYTECODE": "1"})
-        begun = time.monotonic()
-        self._ask(600, [])
-        self.limit = 3 * (time.monotonic() - begun) + 15
 
-    def _start(self, folder: str, more: dict[str, str]) -> subprocess.Popen[str]:
+    def again(self, folder: str) -> Self:
+        """Another copy, for a fault at the same time."""
+        shutil.copytree(self._folder, folder)
+        another = copy.copy(self)
+        another._folder = folder
+        another._path = pathlib.Path(folder, self._path.relative_to(self._folder))
+        return another
+
+    def open(self) -> None:
+        """Start the process."""
+        self._runner = self._start({"PYTHONDONTWRITEBYTECODE": "1"})
+
+    def _start(self, more: dict[str, str]) -> subprocess.Popen[str]:
+        folder = self._folder
         environment = os.environ | {"PYTHONPATH": os.path.join(folder, "src")} | more
         runner = [sys.executable, "-W", "ignore", os.path.join(folder, "tests", "tools", "warm.py")]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
@@ -200,19 +221,20 @@ def survivors(module: str, jobs: int, deadline: float, among: str) -> tuple[list
 
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ending:
         copies: queue.SimpleQueue[_Copy] = queue.SimpleQueue()
-        for number in range(jobs):
-            copy = _Copy(module, os.path.join(folder, str(number)))
-            ending.callback(copy.close)
-            copies.put(copy)
+        first = _Copy(module, os.path.join(folder, "0"))
+        for one in (first, *(first.again(os.path.join(folder, str(number))) for number in range(1, jobs))):
+            one.open()
+            ending.callback(one.close)
+            copies.put(one)
 
         def survives(mutant: Mutant) -> bool | None:
             if time.monotonic() > deadline:
                 return None
-            copy = copies.get()
+            one = copies.get()
             try:
-                passed, failed = copy.passes(mutant, noticing[::-1])
+                passed, failed = one.passes(mutant, noticing[::-1])
             finally:
-                copies.put(copy)
+                copies.put(one)
             for name in failed:
                 noticing[:] = [other for other in noticing if other != name] + [name]
             if passed:
