@@ -99,9 +99,8 @@ def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
     # A pool of somebody else's making is somebody else's choice.
     if entry is None or kind_of_pool.__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
         return transport
-    lacking = [name for name in (*_SETTINGS, *_parameters(kind_of_pool)) if f"_{name}" not in vars(pool)]
-    if lacking:
-        importing.warn_not_covered(library, f"which finds no {lacking[0]} in its pools")
+    if not _has_beside(pool) and (lacking := _lacking(pool)):
+        importing.warn_not_covered(library, f"which finds no {lacking} in its pools")
         return transport
     ours = _pool_for(pool, request.url, entry.trust, library)
     if ours is None:
@@ -110,6 +109,12 @@ def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
     double: Any = object.__new__(kind)
     vars(double).update(vars(transport), _pool=ours)
     return double
+
+
+def _lacking(pool: Any) -> str | None:
+    """What a pool like this one would be made with, and it does not keep."""
+    kind: Any = type(pool)
+    return next((name for name in (*_SETTINGS, *_parameters(kind)) if f"_{name}" not in vars(pool)), None)
 
 
 # What decides which context a pool needs.
@@ -183,58 +188,36 @@ class _EndedError(Exception):
 
 def _guard(pool: Any, trust: Trust) -> None:
     """Have *pool*, one of a block's, send no request that waited in it until no block of that trust was live."""
-    name = "handle_async_request" if hasattr(pool, "aclose") else "handle_request"
-    make = _make_async_turn if hasattr(pool, "aclose") else _make_turn
     held = weakref.ref(pool)
 
-    def handle(request: Any) -> Any:
+    def create_connection(origin: Any) -> Any:
         pool = held()
-        extensions = request.extensions
-        request.extensions = {**extensions, "trace": make(trust, extensions.get("trace"))}
-        return _bind(getattr(type(pool), name), pool)(request)
+        kind: Any = type(pool)
+        connection = kind.create_connection(pool, origin)
+        _check_each_turn(connection, trust)
+        return connection
 
-    setattr(pool, name, handle)
-
-
-def _make_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., None]:
-    """What httpcore tells of a request's way, by its extension ``trace``: the first of it, that its turn has come."""
-    check = _make_check(trust)
-
-    def trace(event: str, info: Any) -> None:
-        check(event)
-        if told is not None:
-            told(event, info)
-
-    return trace
+    pool.create_connection = create_connection
 
 
-def _make_async_turn(trust: Trust, told: Callable[..., Any] | None) -> Callable[..., Any]:
-    check = _make_check(trust)
+def _check_each_turn(connection: Any, trust: Trust) -> None:
+    """Have *connection* take no request when no block of that trust is live: nothing of it was sent yet."""
+    name = "handle_async_request" if hasattr(connection, "handle_async_request") else "handle_request"
+    held = weakref.ref(connection)
 
-    async def trace(event: str, info: Any) -> None:
-        check(event)
-        if told is not None:
-            await told(event, info)
+    def handle(request: Any) -> Any:
+        # Not whether one governs here: other code may send in a thread of its own what a local block governs.
+        if not any(entry.trust == trust for entry in live.all_live()):
+            raise _EndedError
+        connection = held()
+        return getattr(type(connection), name)(connection, request)
 
-    return trace
-
-
-# Where nothing was sent yet and no socket is open that an error would leave behind.
-_CONNECTS = (".connect_tcp.started", ".connect_unix_socket.started")
+    setattr(connection, name, handle)
 
 
-def _make_check(trust: Trust) -> Callable[[str], None]:
-    begun = False
-
-    def check(event: str) -> None:
-        nonlocal begun
-        if not begun or event.endswith(_CONNECTS):
-            begun = True
-            # Not whether one governs here: other code may send in a thread of its own what a local block governs.
-            if not any(entry.trust == trust for entry in live.all_live()):
-                raise _EndedError
-
-    return check
+def _has_beside(pool: Any) -> bool:
+    own = vars(pool)
+    return isinstance(own.get("close", own.get("aclose")), _Beside)
 
 
 def _beside(pool: Any) -> _Beside:

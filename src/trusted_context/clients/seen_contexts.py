@@ -85,14 +85,12 @@ def is_default(context: Any) -> bool:
     """Whether nobody chose what *context* trusts: its CAs are a default's, and it verifies by them."""
     inner = defaults.inner_of(context)
     # A subclass may have taken the hash away, by which contexts are remembered.
-    if inner is None or type(inner).__hash__ is None or is_ours(inner) or inner.verify_mode == ssl.CERT_NONE:
+    if inner is None or type(inner).__hash__ is None or is_ours(inner) or _verify_mode(inner) == 0:  # ssl.CERT_NONE
         return False
     if inner is not context:
         # truststore's own, which trusts what the operating system does, and what was loaded into it.
         return not any(inner.cert_store_stats().values()) or look(inner).default
-    if _is_overridden(inner) or inner.protocol not in _PROTOCOLS:
-        return False
-    return look(inner).default
+    return not _is_overridden(inner) and look(inner).default
 
 
 # Those with a version of their own are told from these by nothing that could be copied.
@@ -101,10 +99,10 @@ _PROTOCOLS = (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS)
 
 def _is_overridden(context: Any) -> bool:
     """Whether somebody gave *context*, or its class, a way of its own to make connections: a choice."""
-    return any(
-        name in vars(context) or getattr(type(context), name) is not vars(TrueSSLContext)[name]
-        for name in ("wrap_socket", "wrap_bio")
-    )
+    kind, own = type(context), vars(context)
+    if "wrap_socket" in own or "wrap_bio" in own:
+        return True
+    return kind.wrap_socket is not TrueSSLContext.wrap_socket or kind.wrap_bio is not TrueSSLContext.wrap_bio
 
 
 def _known_of(context: Any) -> Known | None:
@@ -123,7 +121,7 @@ def look(context: Any) -> Known:
     looks = _looks(context)
     if known.looks != looks:
         known.forget()
-        known.default = _has_default_loads(known) or defaults.is_default(context)
+        known.default = context.protocol in _PROTOCOLS and (_has_default_loads(known) or defaults.is_default(context))
         known.settings = Settings(context)
         # Outside of blocks changes are not seen: what was found out holds for this once.
         known.looks = looks if _watching else None
@@ -136,18 +134,30 @@ def _has_default_loads(known: Known) -> bool:
 
 def _looks(context: Any) -> tuple[object, ...]:
     # Its CAs are not counted each time: while a block lives, every load of CAs is seen.
-    return tuple([getattr(context, name) for name in _LOOKS])
+    return tuple([read(context) for read in _READ])
 
 
-_LOOKS = (
-    "verify_flags",
-    "check_hostname",
-    "options",
-    "minimum_version",
-    "maximum_version",
-    "hostname_checks_common_name",
-    "post_handshake_auth",
-    "keylog_filename",
+def _reader(name: str) -> Callable[[Any], object]:
+    """What reads a setting as a number, without the enumeration that ``ssl.SSLContext`` makes of it."""
+    read: Callable[[Any], object] = getattr(TrueSSLContext.__base__, name).__get__
+    return read
+
+
+_verify_mode = _reader("verify_mode")
+_READ = tuple(
+    map(
+        _reader,
+        (
+            "verify_flags",
+            "check_hostname",
+            "options",
+            "minimum_version",
+            "maximum_version",
+            "_host_flags",
+            "post_handshake_auth",
+            "keylog_filename",
+        ),
+    )
 )
 
 
