@@ -30,29 +30,11 @@ JUDGED = ROOT / "tests" / "mutants.md"
 _LAYER = ("layer", *(f"layer_{name}" for name in ("choices", "changes", "connections", "settings", "defaults")))
 # The modules, and the tests that are to notice a fault in them, the quickest first.
 TARGETS = {
-    "clients/seen_contexts.py": [
-        *_LAYER,
-        "truststore",
-    ],
-    "clients/for_ssl.py": [
-        *_LAYER,
-        "insecure",
-        "truststore",
-    ],
-    "core/contexts.py": [
-        *_LAYER,
-        "insecure",
-        "truststore",
-        "bundle",
-    ],
-    "core/connections.py": [
-        *_LAYER,
-        "truststore",
-    ],
-    "sources/defaults.py": [
-        *_LAYER,
-        "truststore",
-    ],
+    "clients/seen_contexts.py": [*_LAYER, "truststore", "httpx_truststore"],
+    "clients/for_ssl.py": [*_LAYER, "insecure", "truststore"],
+    "core/contexts.py": [*_LAYER, "insecure", "truststore", "bundle"],
+    "core/connections.py": [*_LAYER, "truststore"],
+    "sources/defaults.py": [*_LAYER, "truststore"],
     "core/trust.py": ["insecure", "arguments", "urllib", "layer", "threads"],
     "core/live.py": ["third_threads", "governing", "decorator", "downgrade_urls", "threads", "children", "stateful"],
     "clients/for_urllib3.py": [
@@ -134,7 +116,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _changes(node: ast.AST) -> list[str]:  # noqa: C901, PLR0911  # one case for each kind of node
+def _changes(node: ast.AST) -> list[str]:  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
     """What may stand in the place of *node*, or, of an ``if``, in that of its test."""
     match node:
         case ast.Compare(ops=[operator]) if type(operator) in _SWAPPED:
@@ -174,10 +156,10 @@ class _Copy:
     """A copy of the package, in which one fault at a time is planted, and a process that runs its tests."""
 
     def __init__(self, module: str, folder: str) -> None:
-        for name in ("src", "tests", "examples"):
+        for name in ("src", "tests", "docs", "examples", "tools"):
             shutil.copytree(ROOT / name, pathlib.Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "SECURITY.md", "CHANGELOG.md"):
-            shutil.copy(ROOT / name, folder)
+        for file in (*ROOT.glob("*.md"), *ROOT.glob("*.py"), ROOT / "pyproject.toml"):
+            shutil.copy(file, folder)
         self._folder = folder
         self._path = pathlib.Path(folder, "src", "trusted_context", module)
         self._text = self._path.read_bytes()
