@@ -16,6 +16,7 @@ from ..core import connections, live
 from ..core.connections import Plan
 from ..core.contexts import Context, TrueSSLContext
 from ..core.hosts import normalise_host
+from ..core.identity import IdentityMap
 from ..sources import defaults
 from . import seen_contexts
 from .patches import Patches
@@ -43,6 +44,16 @@ def install() -> None:
     _patches.wrap(TrueSSLContext, "wrap_socket", _make_wrap_socket)
     _patches.wrap(TrueSSLContext, "wrap_bio", _make_wrap_bio)
     seen_contexts.install(_patches)
+
+
+def meet_green(module: ModuleType) -> None:
+    """Cover the contexts of gevent or eventlet, which make sockets of their own.
+
+    Raises:
+        NotCoveredError: it lacks the method that makes them.
+    """
+    _patches.require(module, "SSLContext.wrap_socket", "SSLSocket")
+    _patches.wrap(module.SSLContext, "wrap_socket", _make_wrap_socket)
 
 
 def restore() -> list[str]:
@@ -189,30 +200,36 @@ def _where(server_hostname: Any) -> tuple[str | None, int | None]:
 
 def _make_wrap_socket(original: Callable[..., ssl.SSLSocket]) -> Callable[..., ssl.SSLSocket]:
     @functools.wraps(original)
-    def wrap_socket(  # as it is there
-        self: Any,
-        sock: socket.socket,
-        server_side: bool = False,  # noqa: FBT002
-        do_handshake_on_connect: bool = True,  # noqa: FBT002
-        suppress_ragged_eofs: bool = True,  # noqa: FBT002
-        server_hostname: Any = None,
-        session: Any = None,
-    ) -> ssl.SSLSocket:
-        rest = (server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session)
-        found = None if server_side else _plan_for(self, server_hostname, is_connected=_is_connected(sock))
+    def wrap_socket(self: Any, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        found = _plan_for_socket(self, *args, **kwargs)
         if found is None:
-            return original(self, sock, *rest)
+            return original(self, *args, **kwargs)
         if isinstance(found, Plan):
-            return connections.wrap_socket(found, sock, *rest)
-        return found.wrap_socket(sock, *rest[:-1])
+            return connections.wrap_socket(found, *args, **kwargs)
+        return found.wrap_socket(*args[:5], **{name: given for name, given in kwargs.items() if name != "session"})
 
     return wrap_socket
 
 
-def _is_connected(sock: socket.socket) -> bool:
+def _plan_for_socket(  # what SSLContext.wrap_socket() takes
+    context: Any,
+    sock: Any = None,
+    server_side: bool = False,  # noqa: FBT002  # as it is there
+    _do_handshake_on_connect: bool = True,  # noqa: FBT002
+    _suppress_ragged_eofs: bool = True,  # noqa: FBT002
+    server_hostname: Any = None,
+    *_: Any,
+    **_others: Any,
+) -> Plan | ssl.SSLContext | None:
+    if server_side:
+        return None
+    return _plan_for(context, server_hostname, is_connected=_is_connected(sock))
+
+
+def _is_connected(sock: Any) -> bool:
     try:
         sock.getpeername()
-    except OSError:
+    except Exception:  # noqa: BLE001  # Python's own asks nothing of an object that is like a socket but its number
         return False
     return True
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import functools
 
-from . import handshake
+from . import green, handshake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,14 +157,15 @@ def wrap_socket(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_socket() take
         OSError: the handshake failed; the socket is closed.
         ValueError: *sock* does not block, and a handshake at once was asked for.
     """
-    base: Any = plan.shown.sslsocket_class
-    made: Any = _socket_class(base)._create(
-        sock=sock,
+    base = green.socket_class(plan.shown)
+    made = green.make_socket(
+        _socket_class(base),
+        base,
+        sock,
+        plan.creating,
         server_side=server_side,
-        do_handshake_on_connect=False,
         suppress_ragged_eofs=suppress_ragged_eofs,
         server_hostname=server_hostname,
-        context=plan.creating,
     )
     made.do_handshake_on_connect = do_handshake_on_connect
     made.follow(plan)

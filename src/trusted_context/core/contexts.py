@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import ssl
 import sys
-import weakref
 
 from . import connections, handshake
 from .connections import Plan
+from .identity import IdentityMap
 from .lock import lock
 
 TYPE_CHECKING = False
@@ -74,12 +74,12 @@ def _class_shown(own: type) -> type:
 
 
 # The standard library's contexts in those of truststore's that were made here.
-_within_truststores: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
+_within_truststores = IdentityMap()
 
 
 def is_ours(context: ssl.SSLContext) -> bool:
     """Whether *context*, one of the standard library's, was made here."""
-    return isinstance(context, Context) or context in _within_truststores
+    return isinstance(context, Context) or _within_truststores.get(context) is not None
 
 
 class _Borrowing(Context):
@@ -304,7 +304,7 @@ class Verifier:
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         plan = Plan(creating=context, during=context, shown=context, trust=self.trust, source=source, is_over=is_over)
         handshake.watch(context, plan)
-        _within_truststores.add(getattr(context, "_ctx", context))
+        _within_truststores.set(getattr(context, "_ctx", context), True)  # noqa: FBT003
         return self.load_into(context)
 
     def _unverified(self, context: Context, *, source: str | None, is_over: IsOver = None) -> ssl.SSLContext:

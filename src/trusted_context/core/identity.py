@@ -1,0 +1,39 @@
+"""What is known of objects that other code made, whatever these say of their equality."""
+
+from __future__ import annotations
+
+import weakref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class IdentityMap:
+    """Values by the object itself, for as long as that lives.
+
+    A subclass may say that two contexts are equal, or that one has no hash.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[int, tuple[weakref.ref[Any], Any]] = {}
+
+    def get(self, key: object) -> Any:
+        """The value of *key*, or ``None``."""
+        held, value = self._values.get(id(key), (None, None))
+        return value if held is not None and held() is key else None
+
+    def set(self, key: object, value: object) -> None:
+        """Make *value* that of *key*."""
+        place, values = id(key), self._values
+
+        def forget(gone: weakref.ref[Any]) -> None:
+            # The place may be another object's by now.
+            if values.get(place, (None, None))[0] is gone:
+                del values[place]
+
+        values[place] = weakref.ref(key, forget), value
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._values = {}
