@@ -30,6 +30,7 @@ _OWN = {
     "spark": ("spark",),
     "workers": ("workers",),
     "native": ("explain_native",),
+    "greenlets": ("greenlets",),
 }
 # The suites that suites/run.py knows, and what each needs; CPython's own need a Python that has its tests.
 _SUITES = {
@@ -99,6 +100,13 @@ def hub(session: nox.Session, pins: str) -> None:
 def native(session: nox.Session, pins: str) -> None:
     """Clients with TLS of their own, whose failures say what reaches them."""
     _test(session, pins, _OWN["native"])
+
+
+@nox.session
+@_versions(greenlets="gevent eventlet requests httpx")
+def beside(session: nox.Session, pins: str) -> None:
+    """Libraries that patch the process, each in an interpreter of its own."""
+    _test(session, pins, _OWN["greenlets"], helper="tests/beside.py")
 
 
 @nox.session
@@ -284,12 +292,15 @@ def suites(session: nox.Session, suite: str) -> None:
     session.run("python", "suites/run.py", suite, str(Path(session.create_tmp(), suite)))
 
 
-def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str) -> None:
-    """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*."""
+def _test(session: nox.Session, pins: str, names: tuple[str, ...], *beside: str, helper: str = "") -> None:
+    """Run the tests by these names, of which none may be missing or skipped for want of a library, and *beside*.
+
+    Nor may those that *helper* skips.
+    """
     own = {path for name in names for path in glob.glob(f"tests/test_{name}.py")}
     session.install(".[test]", *pins.split())
     report = str(session.run("python", "-m", "pytest", "-rs", *_UNATTENDED, *sorted(own), *beside, silent=True))
     session.log(report)
     skipped = re.findall(r"^SKIPPED \[\d+\] (\S+?):.*(?:could not import|not installed)", report, re.MULTILINE)
-    if not own or own.intersection(skipped):
+    if not own or {*own, helper}.intersection(skipped):
         session.error(f"not run, or not all of it: {', '.join(own.intersection(skipped) or names)}")

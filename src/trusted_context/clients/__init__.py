@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import (  # noqa: F401
         for_aiohttp,
         for_botocore,
+        for_greenlets,
         for_httpx,
         for_multiprocessing,
         for_ssl,

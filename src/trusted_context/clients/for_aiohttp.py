@@ -52,8 +52,8 @@ def cover_connector(module: ModuleType) -> None:
         NotCoveredError: it is not as we know it.
     """
     _patches.require(module, "TCPConnector._get_ssl_context", "BaseConnector.connect", "ClientConnectorError")
-    _patches.wrap(module.TCPConnector, "_get_ssl_context", _make_get_ssl_context)
-    _patches.wrap(module.BaseConnector, "connect", functools.partial(_make_connect, module))
+    _patches.wrap(_patches.owner(module, "TCPConnector"), "_get_ssl_context", _make_get_ssl_context)
+    _patches.wrap(_patches.owner(module, "BaseConnector"), "connect", functools.partial(_make_connect, module))
     # From 3.10.11 on the default context is made when the module is imported, and of the environment of that moment.
     baked = getattr(module, "_SSL_CONTEXT_VERIFIED", None)
     if baked is not None and environment.exporting():

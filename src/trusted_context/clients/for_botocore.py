@@ -34,7 +34,7 @@ def cover_httpsession(module: ModuleType) -> None:
     """
     _patches.require(module, "URLLib3Session._get_connection_manager", "where")
     make = functools.partial(_make_get_connection_manager, module)
-    _patches.wrap(module.URLLib3Session, "_get_connection_manager", make)
+    _patches.wrap(_patches.owner(module, "URLLib3Session"), "_get_connection_manager", make)
 
 
 def _make_get_connection_manager(module: Any, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -57,8 +57,8 @@ def cover_transports(module: ModuleType) -> None:
     )
     library = module.__name__.partition(".")[0]
     wrappers: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
-        (module.HTTPTransport, "handle_request", _make_handle_request),
-        (module.AsyncHTTPTransport, "handle_async_request", _make_handle_async_request),
+        (_patches.owner(module, "HTTPTransport"), "handle_request", _make_handle_request),
+        (_patches.owner(module, "AsyncHTTPTransport"), "handle_async_request", _make_handle_async_request),
     )
     for kind, name, make in wrappers:
         _patches.wrap(kind, name, functools.partial(make, kind=kind, library=library))

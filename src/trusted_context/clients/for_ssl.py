@@ -16,7 +16,6 @@ from ..core import connections, live
 from ..core.connections import Plan
 from ..core.contexts import Context, TrueSSLContext
 from ..core.hosts import normalise_host
-from ..core.identity import IdentityMap
 from ..sources import defaults
 from . import seen_contexts
 from .patches import Patches
@@ -24,7 +23,6 @@ from .seen_contexts import copy_protocols, has_key, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Iterator
     from typing import Any
@@ -41,19 +39,9 @@ _destination: ContextVar[tuple[str, int | None] | None] = ContextVar("trusted_co
 
 def install() -> None:
     """Put a look at its context before every TLS connection of this process."""
-    _patches.wrap(TrueSSLContext, "wrap_socket", _make_wrap_socket)
+    _patches.wrap(TrueSSLContext, "wrap_socket", make_wrap_socket)
     _patches.wrap(TrueSSLContext, "wrap_bio", _make_wrap_bio)
     seen_contexts.install(_patches)
-
-
-def meet_green(module: ModuleType) -> None:
-    """Cover the contexts of gevent or eventlet, which make sockets of their own.
-
-    Raises:
-        NotCoveredError: it lacks the method that makes them.
-    """
-    _patches.require(module, "SSLContext.wrap_socket", "SSLSocket")
-    _patches.wrap(module.SSLContext, "wrap_socket", _make_wrap_socket)
 
 
 def restore() -> list[str]:
@@ -198,7 +186,9 @@ def _where(server_hostname: Any) -> tuple[str | None, int | None]:
     return host, told[1] if told is not None and told[0] == normalise_host(host) else None
 
 
-def _make_wrap_socket(original: Callable[..., ssl.SSLSocket]) -> Callable[..., ssl.SSLSocket]:
+def make_wrap_socket(original: Callable[..., ssl.SSLSocket]) -> Callable[..., ssl.SSLSocket]:
+    """The method of a class of contexts that asks which block governs, for every socket."""
+
     @functools.wraps(original)
     def wrap_socket(self: Any, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         found = _plan_for_socket(self, *args, **kwargs)

@@ -55,7 +55,7 @@ def cover_connections(module: ModuleType) -> None:
         NotCoveredError: it lacks the method that connects.
     """
     _patches.require(module, "HTTPSConnection.connect")
-    _patches.wrap(module.HTTPSConnection, "connect", _make_connect)
+    _patches.wrap(_patches.owner(module, "HTTPSConnection"), "connect", _make_connect)
 
 
 def cover_pools(module: ModuleType) -> None:
@@ -65,7 +65,7 @@ def cover_pools(module: ModuleType) -> None:
         NotCoveredError: it lacks the method that gives out a connection.
     """
     _patches.require(module, "HTTPConnectionPool._get_conn")
-    _patches.wrap(module.HTTPConnectionPool, "_get_conn", _make_get_conn)
+    _patches.wrap(_patches.owner(module, "HTTPConnectionPool"), "_get_conn", _make_get_conn)
 
 
 def cover_pool_manager(module: ModuleType) -> None:
@@ -75,7 +75,11 @@ def cover_pool_manager(module: ModuleType) -> None:
         NotCoveredError: it lacks the method that finds a pool by its key.
     """
     _patches.require(module, "PoolManager.connection_from_pool_key")
-    _patches.wrap(module.PoolManager, "connection_from_pool_key", _make_connection_from_pool_key)
+    _patches.wrap(
+        _patches.owner(module, "PoolManager"),
+        "connection_from_pool_key",
+        _make_connection_from_pool_key,
+    )
 
 
 def cover_sessions(module: ModuleType) -> None:
@@ -85,7 +89,11 @@ def cover_sessions(module: ModuleType) -> None:
         NotCoveredError: requests lacks the method that reads the environment.
     """
     _patches.require(module, "Session.merge_environment_settings")
-    _patches.wrap(module.Session, "merge_environment_settings", _make_merge_environment_settings)
+    _patches.wrap(
+        _patches.owner(module, "Session"),
+        "merge_environment_settings",
+        _make_merge_environment_settings,
+    )
 
 
 def _make_connect(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -232,6 +240,10 @@ def _close_idle(pool: Any) -> None:
     waiting = getattr(pool, "pool", None)
     if waiting is None:  # closed
         return
+    if hasattr(waiting, "iter_idle"):  # that of urllib3-future, which hands out what is idle
+        for connection in waiting.iter_idle():
+            _close_if_ours(connection)
+        return
     taken = []
     try:
         while True:
@@ -239,12 +251,16 @@ def _close_idle(pool: Any) -> None:
     except queue.Empty:
         pass
     for connection in reversed(taken):
-        if getattr(connection, _MADE_UNDER, None) is not None:
-            connection.close()
+        _close_if_ours(connection)
         try:
             waiting.put_nowait(connection)
         except queue.Full:  # others were given back meanwhile
             connection.close()
+
+
+def _close_if_ours(connection: Any) -> None:
+    if getattr(connection, _MADE_UNDER, None) is not None:
+        connection.close()
 
 
 def _make_connection_from_pool_key(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -35,11 +35,18 @@ class Patches:
             NotCoveredError: it has not, as in a version of the library that we do not know.
         """
         for name in names:
-            found: Any = module
-            for part in name.split("."):
-                if part not in vars(found):
-                    raise NotCoveredError(f"which finds no {name} in its {module.__name__}")
-                found = vars(found)[part]
+            owner, _, attribute = name.rpartition(".")
+            if attribute not in vars(Patches.owner(module, owner) if owner else module):
+                raise NotCoveredError(f"which finds no {name} in its {module.__name__}")
+
+    @staticmethod
+    def owner(module: ModuleType, name: str) -> Any:
+        """The library's own class by this name, also where other code has put a subclass in its place."""
+        present: Any = vars(module).get(name)
+        library = module.__name__.partition(".")[0]
+        lineage = getattr(present, "__mro__", ())
+        own = (cls for cls in lineage if cls.__name__ == name and cls.__module__.partition(".")[0] == library)
+        return next(own, present)
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
         """Replace the attribute that *owner* itself (not a base class) has under *name* by what *make* makes of it."""

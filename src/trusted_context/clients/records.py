@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..core import green
+
 
 class Client:
     """A client, or a family of them that one module of ours covers.
@@ -37,7 +39,7 @@ class Client:
 
 _SPAWN, _UTIL = "cover_spawn", "cover_util"
 
-# The first two have no module to wait for: they cover the standard library, from the first block on.
+# Those without a module to wait for cover the standard library, from the first block on.
 CLIENTS = (
     Client(
         "ssl",
@@ -52,6 +54,7 @@ CLIENTS = (
             "websockets": "ssl",
         },
     ),
+    Client("greenlets", dict.fromkeys(green.MODULES, "cover_contexts")),
     Client("urllib", {}, errors=("urllib",), argument={"http": "context", "urllib": "context"}),
     Client(
         "urllib3",

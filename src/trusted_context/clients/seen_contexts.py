@@ -5,13 +5,13 @@ What is done to a context meanwhile is seen as it happens. What was done before 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import ssl
-import weakref
+import sys
 
-from ..core import probing
+from ..core import green, probing
 from ..core.contexts import Context, Settings, TrueSSLContext, is_ours
+from ..core.identity import IdentityMap
 from ..core.lock import lock
 from ..sources import defaults
 
@@ -55,7 +55,7 @@ class Known:
 
 
 # Emptied when the last block ends: what happens to a context outside is not seen.
-_known: weakref.WeakKeyDictionary[ssl.SSLContext, Known] = weakref.WeakKeyDictionary()
+_known = IdentityMap()
 
 
 _watching = False
@@ -76,16 +76,15 @@ def install(patches: Patches) -> None:
 
 def forget() -> None:
     """Forget everything: what happens to a context from now on is not seen."""
-    global _known, _watching
+    global _watching
     _watching = False
-    _known = weakref.WeakKeyDictionary()
+    _known.clear()
 
 
 def is_default(context: Any) -> bool:
     """Whether nobody chose what *context* trusts: its CAs are a default's, and it verifies by them."""
     inner = defaults.inner_of(context)
-    # A subclass may have taken the hash away, by which contexts are remembered.
-    if inner is None or type(inner).__hash__ is None or is_ours(inner) or _verify_mode(inner) == 0:  # ssl.CERT_NONE
+    if inner is None or is_ours(inner) or _verify_mode(inner) == 0:  # ssl.CERT_NONE
         return False
     if inner is not context:
         # truststore's own, which trusts what the operating system does, and what was loaded into it.
@@ -98,18 +97,24 @@ _PROTOCOLS = (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS)
 
 
 def _is_overridden(context: Any) -> bool:
-    """Whether somebody gave *context*, or its class, a way of its own to make connections: a choice."""
-    kind, own = type(context), vars(context)
-    if "wrap_socket" in own or "wrap_bio" in own:
+    """Whether *context*, or its class, makes connections or tells its CAs in ways of its own: somebody chose them."""
+    kind = type(context)
+    if not _WAYS.isdisjoint(vars(context)):
         return True
-    return kind.wrap_socket is not TrueSSLContext.wrap_socket or kind.wrap_bio is not TrueSSLContext.wrap_bio
+    if kind is TrueSSLContext:
+        return False
+    green_ones = [vars(sys.modules[name])["SSLContext"] for name in green.MODULES if name in sys.modules]
+    return not any(
+        all(getattr(kind, name) is getattr(cls, name) for name in _WAYS) for cls in (TrueSSLContext, *green_ones)
+    )
+
+
+_WAYS = frozenset(("wrap_socket", "wrap_bio", "get_ca_certs", "cert_store_stats"))
 
 
 def _known_of(context: Any) -> Known | None:
-    try:
-        return _known.get(context)
-    except TypeError:  # a subclass whose instances cannot be hashed
-        return None
+    known: Known | None = _known.get(context)
+    return known
 
 
 def look(context: Any) -> Known:
@@ -117,7 +122,10 @@ def look(context: Any) -> Known:
     known = _known_of(context)
     if known is None:
         with lock:
-            known = _known.setdefault(context, Known(is_new=False))
+            known = _known_of(context)
+            if known is None:
+                known = Known(is_new=False)
+                _known.set(context, known)
     looks = _looks(context)
     if known.looks != looks:
         known.forget()
@@ -181,8 +189,8 @@ def _make_new(original: staticmethod[..., ssl.SSLContext]) -> staticmethod[..., 
     def new(cls: type, *args: Any, **kwargs: Any) -> ssl.SSLContext:
         made: ssl.SSLContext = original.__func__(cls, *args, **kwargs)
         if not isinstance(made, Context):
-            with lock, contextlib.suppress(TypeError):
-                _known[made] = Known(is_new=True)
+            with lock:
+                _known.set(made, Known(is_new=True))
         return made
 
     return staticmethod(new)
