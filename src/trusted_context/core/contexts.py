@@ -108,17 +108,23 @@ class _Borrowing(Context):
         self.follow(plan)
 
 
+def _read(context: ssl.SSLContext, name: str) -> Any:
+    """What *context* is, whatever its class says of it."""
+    return getattr(TrueSSLContext, name).__get__(context)
+
+
 class Settings:
     """What of a context is its owner's also where the block decides on trust."""
 
     __slots__ = ("ciphers", "key_log", "level", "values")
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        names = (str(cipher["name"]) for cipher in context.get_ciphers() if cipher["protocol"] != "TLSv1.3")
+        ciphers = _read(context, "get_ciphers")()
+        names = (str(cipher["name"]) for cipher in ciphers if cipher["protocol"] != "TLSv1.3")
         self.ciphers = ":".join(names)
-        self.level = context.security_level
-        self.key_log = context.keylog_filename
-        self.values = {name: getattr(context, name) for name in _COPIED}
+        self.level = _read(context, "security_level")
+        self.key_log = _read(context, "keylog_filename")
+        self.values = {name: _read(context, name) for name in _COPIED}
 
     def write(self, context: ssl.SSLContext) -> None:
         """Give *context* the same settings, but neither what it verifies nor what it offers by ALPN."""
