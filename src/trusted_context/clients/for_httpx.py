@@ -12,7 +12,7 @@ import functools
 import sys
 import weakref
 
-from ..core import live
+from ..core import handshake, live
 from ..core.lock import lock
 from ..core.per_connection import OnePerConnection
 from . import for_ssl, httpx_defaults, importing
@@ -71,7 +71,11 @@ def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..
     def handle_request(self: Any, request: Any) -> Any:
         while True:
             with contextlib.suppress(_EndedError):
-                return _bind(original, _governed(self, request, kind, library))(request)
+                try:
+                    return _bind(original, _governed(self, request, kind, library))(request)
+                except Exception as error:
+                    handshake.keep_with_wrapper(error)
+                    raise
 
     return handle_request
 
@@ -81,7 +85,11 @@ def _make_handle_async_request(original: Any, kind: type, library: str) -> Calla
     async def handle_async_request(self: Any, request: Any) -> Any:
         while True:
             with contextlib.suppress(_EndedError):
-                return await _bind(original, _governed(self, request, kind, library))(request)
+                try:
+                    return await _bind(original, _governed(self, request, kind, library))(request)
+                except Exception as error:
+                    handshake.keep_with_wrapper(error)
+                    raise
 
     return handle_async_request
 

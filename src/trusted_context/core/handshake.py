@@ -21,6 +21,8 @@ _ATTRIBUTE = "_trusted_context_presented"
 FAILED = "CERTIFICATE_VERIFY_FAILED] certificate verify failed"
 # The newest failures, by their text: some programs keep that of an error and throw the error away.
 _recent: deque[tuple[str, Presented]] = deque(maxlen=8)
+# Of a trust's certificates, in bytes: a few CAs of one's own.
+_LONGEST_PICKLED = 16_384
 # A URL, or urllib3's name for a pool.
 _NAMES_A_HOST = re.compile(r"://|\bhost=")
 
@@ -46,13 +48,25 @@ class Presented:
         self.source = source
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Errors are pickled with all they hold, to come back from a worker process; contexts cannot be.
-        return Presented, (self.host, self.chain, None, self.source)
+        # Errors are pickled with all they hold, to come back from a worker process. A system's store is too long for
+        # that.
+        is_short = self.trust is not None and sum(map(len, self.trust.anchors)) <= _LONGEST_PICKLED
+        return Presented, (self.host, self.chain, self.trust if is_short else None, self.source)
 
 
 def presented(error: BaseException) -> Presented | None:
     """What the server presented, where *error* is a handshake's in a context of ours."""
     return vars(error).get(_ATTRIBUTE)
+
+
+def keep_with_wrapper(error: BaseException) -> None:
+    """Keep with httpx's *error* what the handshake's has: it holds that as its cause alone, which is not pickled."""
+    wrapped = error.__cause__
+    # httpcore's error between them has lost its cause, and holds the handshake's as its argument.
+    for one in wrapped.args[:1] if wrapped else ():
+        found = presented(one) if isinstance(one, ssl.SSLError) else None
+        if found is not None:
+            vars(error)[_ATTRIBUTE] = found
 
 
 def presented_with(text: str) -> Presented | None:

@@ -53,6 +53,10 @@ class Trust:
     def _key(self) -> tuple[object, ...]:
         return (self.anchors, self.folder, self.native, self.insecure, self.strict, self.key_log)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Hashes of bytes are of one process alone.
+        return _rebuild, self._key()
+
     def __hash__(self) -> int:
         return self._hash
 
@@ -72,3 +76,14 @@ class Trust:
     def flags(self) -> ssl.VerifyFlags:
         """The verify flags that are in force for verified hosts."""
         return _VERIFY_FLAGS | ssl.VERIFY_X509_STRICT if self.strict else _VERIFY_FLAGS
+
+
+def _rebuild(  # noqa: PLR0913, PLR0917  # as many as a Trust has
+    anchors: tuple[bytes, ...],
+    folder: str | None,
+    native: bool,
+    insecure: Insecure,
+    strict: bool,
+    key_log: str | None,
+) -> Trust:
+    return Trust(anchors, folder=folder, native=native, insecure=insecure, strict=strict, key_log=key_log)

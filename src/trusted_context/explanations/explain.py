@@ -10,11 +10,11 @@ from ..core import handshake
 from ..core.certificate import printable
 from ..core.redaction import show_host
 from ..sources.environment import PRECEDENCE
-from . import anchors, connecting, walk
+from . import anchors, connecting, walk, workers
 from .causes import of_verification
 from .failure import Cause, Failure, day, host_in_words
 from .table import KINDS, THAT_CA, said_in
-from .uncovered import around, client_of, describe, not_covered, trusts
+from .uncovered import around, client_of, describe, is_native, needs_other_trust, not_covered, trusts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.certificate import Certificate
     from ..core.handshake import Presented
     from ..core.trust import Trust
+    from .uncovered import Around
 
 _LONGEST_SOURCE = 400
 _LINKS_SHOWN = 4
@@ -86,6 +87,9 @@ def explain(error: BaseException) -> Explanation | None:
     """
     if not isinstance(error, BaseException):
         raise TypeError(f"explain() takes the exception that was raised, not {type(error).__name__}")
+    found_there = workers.found_there(error)
+    if found_there is not None:
+        return found_there
     errors = walk.carried(error)
     failed = [one for one in errors if isinstance(one, ssl.SSLCertVerificationError)]
     if failed:
@@ -125,13 +129,13 @@ def _of_presented(
     code: int | None, message: str, found: Presented, error: BaseException, errors: list[BaseException]
 ) -> Explanation:
     # A context that was handed out says no source, and may be used in its block or elsewhere.
-    same = next((block.summary for block in around(error) if block.trust == found.trust), None)
+    same = next((block.summary for block in around(error) if _is_of(found, block)), None)
     source = found.source or same
     of_a_block = source is not None
     truster = "this block" if of_a_block else "the block that the context was taken from"
     failure = Failure(code, message, host=found.host, chain=found.chain, trust=found.trust, truster=truster)
     presented, trusted = _describe_chain(failure), _describe_trust(found.trust, source)
-    others = [block for block in around(error) if block.trust != found.trust and trusts(block, failure.path)]
+    others = [block for block in around(error) if not _is_of(found, block) and trusts(block, failure.path)]
     if not others:
         return _explained(failure, presented=presented, trusted=trusted)
     if not of_a_block:
@@ -145,16 +149,26 @@ def _of_presented(
     return explanation
 
 
+def _is_of(found: Presented, block: Around) -> bool:
+    """Whether it was *block* that trusted what *found* was verified by."""
+    if found.trust is None:  # it was pickled, and is too long to be taken along
+        return found.source is not None and found.source == block.summary
+    return block.trust == found.trust
+
+
 def _of_text(text: str, error: BaseException, errors: list[BaseException]) -> Explanation:
     said = said_in(text)
     assert said
-    found = handshake.presented_with(text) if said.by_python else None
+    found = handshake.presented(error)
+    if found is None and said.by_python and not workers.came_back(errors):
+        found = handshake.presented_with(text)
     if found is not None:
         return _of_presented(said.code, said.words, found, error, errors)
     host = host_in_words(said.words) or _host_in_text(text, said.place) or _host_of(error, errors)
     failure = Failure(said.code, text[said.place :], host=host, truster=_ANY_CONTEXT)
     # Python's own words may be those of a client that the block covers, and of which no more than the text is left.
-    uncovered = None if said.by_python else _uncovered(failure, error, errors)
+    is_known = not said.by_python or workers.follows_no_block(errors)
+    uncovered = _uncovered(failure, error, errors) if is_known else None
     return uncovered or _explained(failure)
 
 
@@ -163,6 +177,9 @@ def _uncovered(failure: Failure, error: BaseException, errors: list[BaseExceptio
     if block is None:
         return None
     client = client_of(error, errors)
+    if not is_native(client) and needs_other_trust(failure) and workers.follows_no_block(errors):
+        trusted = _source_words(workers.describe(block.summary))
+        return Explanation(workers.cause_of(failure), host=failure.host, trusted=trusted)
     cause = not_covered(failure, block, client)
     if cause is None:
         return None

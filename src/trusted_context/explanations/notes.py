@@ -47,7 +47,7 @@ def _annotate(error: BaseException, left: Resolved | None) -> None:
     errors = walk.carried(error)
     if not walk.is_worth_a_look(errors) or any(map(_is_explained, walk.shown(error))):
         return
-    from . import uncovered
+    from . import uncovered, workers
     from .explain import explain
 
     if left is not None:
@@ -56,6 +56,7 @@ def _annotate(error: BaseException, left: Resolved | None) -> None:
     if explanation is not None:
         BaseException.add_note(error, str(explanation))
         vars(error)[_ATTRIBUTE] = True
+        workers.keep(error, explanation)
 
 
 def _is_explained(error: BaseException) -> bool:

@@ -150,12 +150,18 @@ def _called(error: BaseException) -> Iterator[str]:
     return reversed(names)
 
 
+def needs_other_trust(failure: Failure) -> bool:
+    """Whether other CAs would cure *failure*, going by its code; the certificate itself is not at fault."""
+    name = table.of_code(failure.code)
+    return table.KINDS[name].cure is not None and name != "strict"
+
+
 def not_covered(failure: Failure, block: Around, client: str | None) -> Cause | None:
     """The cause of a failure by other trust than that of the *block* around it, where a CA file is what would cure it.
 
     ``None`` where the client follows the block, or the certificate itself is at fault.
     """
-    if table.KINDS[table.of_code(failure.code)].cure is None or table.of_code(failure.code) == "strict":
+    if not needs_other_trust(failure):
         return None
     native = _NATIVE.get(client or "")
     if native and block.exports and native.variable and not native.once:

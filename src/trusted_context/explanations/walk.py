@@ -56,6 +56,15 @@ def outwards(failure: BaseException, errors: list[BaseException]) -> Iterator[Ba
         found += [one for one, held in wrapped if id(inner) in held and all(one is not known for known in found)]
 
 
+def within(error: BaseException) -> list[BaseException]:
+    """*error* and those that it wraps, each once; none that was being handled when it was raised."""
+    found = [error]
+    for one in found:
+        new = (inner for inner in _wrapped(one) if all(inner is not known for known in found))
+        found += list(new)[: _MOST - len(found)]
+    return found
+
+
 def _wrapped(error: BaseException) -> list[BaseException]:
     held = [error.__cause__, *error.args[:_MOST], *attributes(error).values()]
     if isinstance(error, BaseExceptionGroup):

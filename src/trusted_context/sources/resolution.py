@@ -12,8 +12,6 @@ from .error import BundleError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..core.trust import Insecure
     from .bundles import Piece
     from .stores import Source
@@ -42,9 +40,8 @@ class Resolved:
         self.exported: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        # For a child process. Contexts cannot be pickled, and the hash that a Trust keeps is this process's own.
-        trust = {name: getattr(self.trust, name) for name in ("folder", "native", "insecure", "strict", "key_log")}
-        return _rebuild, (self.source, self.trust.anchors, trust, self.exported)
+        # For a child process. Contexts cannot be pickled.
+        return _rebuild, (self.source, self.trust, self.exported)
 
     def problems(self) -> list[str]:
         """What the user should know of the CA material, though it is usable."""
@@ -128,10 +125,8 @@ class Resolved:
         return " and ".join(parts)
 
 
-def _rebuild(
-    source: Source | None, anchors: tuple[bytes, ...], trust: dict[str, Any], exported: str | None
-) -> Resolved:
-    resolved = Resolved(source, Trust(anchors, **trust))
+def _rebuild(source: Source | None, trust: Trust, exported: str | None) -> Resolved:
+    resolved = Resolved(source, trust)
     resolved.exported = exported
     return resolved
 
