@@ -40,7 +40,6 @@ class Client:
         direct: it can do without a proxy.
         proxied: it can use one.
         keeps: it keeps connections open for later requests.
-        bakes: it reads the environment's trust when it is made, and keeps it.
     """
 
     name: str
@@ -50,7 +49,6 @@ class Client:
     direct: bool = True
     proxied: bool = True
     keeps: bool = False
-    bakes: bool = False
 
     def fetch(self, client: Any, url: str, proxy: str | None = None) -> bytes:
         """What the URL holds."""

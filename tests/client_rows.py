@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import sys
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -149,9 +148,8 @@ _URLLIB = (
         "`urllib.request.build_opener()`",
         lambda _proxy: urllib.request.build_opener(),
         lambda opener, url, _proxy: _reading(opener.open(url, timeout=20)),
-        bakes=sys.version_info >= (3, 12),
     ),
-    Client("`http.client`, `xmlrpc.client`", _build_connection, _begin_over_connection, bakes=True),
+    Client("`http.client`, `xmlrpc.client`", _build_connection, _begin_over_connection),
 )
 _URLLIB3 = (
     Client(

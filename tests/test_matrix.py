@@ -106,14 +106,10 @@ def distrusted_outside(other_file, monkeypatch):
     trust_outside(other_file, monkeypatch)
 
 
-def expected(client, kind, cell):
-    """The one rule: a block governs what is fetched inside it, whenever the client was made, and nothing else.
-
-    What ``export=True`` changes: a client that reads SSL_CERT_FILE when it is made keeps what it read.
-    """
-    when, used_inside = cell
-    keeps_what_it_read = client.bakes and kind == "exported CA file" and when.startswith("made inside")
-    return "fetched" if kind in ACCEPTING and (used_inside or keeps_what_it_read) else "refused"
+def expected(kind, cell):
+    """The one rule: a block governs what is fetched inside it, whenever the client was made, and nothing else."""
+    _, used_inside = cell
+    return "fetched" if kind in ACCEPTING and used_inside else "refused"
 
 
 @pytest.mark.parametrize("kind", [*ACCEPTING, *REFUSING])
@@ -141,7 +137,7 @@ def test_a_block_governs_what_is_fetched_inside_it_and_nothing_else(way, kind, s
         seen["made before, used inside and after", False] = client.outcome(before, server.url, via)
         seen["made inside, used after", False] = client.outcome(inside, server.url, via)
         seen["made before, used after", False] = client.outcome(unused, server.url, via)
-    assert seen == {cell: expected(client, kind, cell) for cell in seen}
+    assert seen == {cell: expected(kind, cell) for cell in seen}
     assert set(proxy.tunnelled) == ({f"localhost:{server.server_port}"} if route == "proxy" else set())
 
 

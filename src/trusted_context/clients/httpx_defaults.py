@@ -7,13 +7,12 @@ what the block exports.
 from __future__ import annotations
 
 import functools
-import os
 import ssl
 import sys
-import weakref
 
 from ..core import live
 from ..core.contexts import Context, Settings
+from ..core.identity import IdentityMap
 from ..core.lock import lock
 from ..sources import defaults, environment, stores
 from . import seen_contexts
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # The contexts that a library made in a block for whoever chose nothing, with how they looked then.
-_unchosen: weakref.WeakKeyDictionary[ssl.SSLContext, object] = weakref.WeakKeyDictionary()
+_unchosen = IdentityMap()
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
@@ -75,7 +74,7 @@ def make_create_ssl_context(original: Callable[..., ssl.SSLContext], library: st
         inner = defaults.inner_of(context)
         if inner is not None and not given.get("cert"):
             with lock:
-                _unchosen[context] = _looks(inner)
+                _unchosen.set(context, _looks(inner))
         return context
 
     return create_ssl_context
@@ -84,7 +83,9 @@ def make_create_ssl_context(original: Callable[..., ssl.SSLContext], library: st
 def _make_default(original: Callable[..., ssl.SSLContext], library: str, given: dict[str, Any]) -> ssl.SSLContext:
     """What the transport would have without a block: the environment's trust is the user's own, not an export's."""
     try:
-        if not (given.get("trust_env", True) and _is_exported()):
+        if not (
+            given.get("trust_env", True) and environment.hides(environment.SSL_CERT_FILE, environment.SSL_CERT_DIR)
+        ):
             return original(**given)
         own = _make_of_environment(library)
         return original(**given | {"verify": True if own is None else own, "trust_env": False})
@@ -93,11 +94,6 @@ def _make_default(original: Callable[..., ssl.SSLContext], library: str, given: 
             raise
         # What a variable names is missing or broken, and of no use in the block; after it this trusts nobody.
         return Context(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _is_exported() -> bool:
-    names = (environment.SSL_CERT_FILE, environment.SSL_CERT_DIR)
-    return any((os.environ.get(name) or None) != environment.value(name) for name in names)
 
 
 def _make_of_environment(library: str) -> ssl.SSLContext | None:

@@ -5,6 +5,7 @@ What is done to a context meanwhile is seen as it happens. What was done before 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 import sys
@@ -13,7 +14,7 @@ from ..core import green, probing
 from ..core.contexts import Context, Settings, TrueSSLContext, is_ours
 from ..core.identity import IdentityMap
 from ..core.lock import lock
-from ..sources import defaults
+from ..sources import defaults, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def install(patches: Patches) -> None:
     global _watching
     _watching = True
     patches.wrap(TrueSSLContext, "__new__", _make_new)
-    for name in ("load_default_certs", "set_default_verify_paths"):
-        patches.override(TrueSSLContext, name, _make_load_defaults)
+    patches.override(TrueSSLContext, "load_default_certs", _make_load_defaults)
+    patches.override(TrueSSLContext, "set_default_verify_paths", _make_set_default_paths)
     patches.override(TrueSSLContext, "load_verify_locations", _make_load_verify_locations)
     patches.override(TrueSSLContext, "load_cert_chain", _make_load_cert_chain)
     patches.override(TrueSSLContext, "set_alpn_protocols", _make_set_alpn_protocols)
@@ -221,6 +222,24 @@ def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
             known.loads = None if before is None else [*before, True]  # whatever it called for that
 
     return method
+
+
+def _make_set_default_paths(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def set_default_verify_paths(self: Any) -> None:
+        # OpenSSL reads these variables by itself. What is made under an export outlives it, and is the user's.
+        if isinstance(self, Context) or not environment.hides(environment.SSL_CERT_FILE, environment.SSL_CERT_DIR):
+            original(self)
+            return
+        compiled = ssl.get_default_verify_paths()
+        file = environment.value(environment.SSL_CERT_FILE) or compiled.openssl_cafile
+        folder = environment.value(environment.SSL_CERT_DIR) or compiled.openssl_capath
+        for name, path in (("cafile", file), ("capath", folder)):
+            # As OpenSSL does it: what is not there counts for nothing.
+            with contextlib.suppress(OSError):  # ssl.SSLError is one
+                TrueSSLContext.load_verify_locations(self, **{name: path})
+
+    return _make_load_defaults(set_default_verify_paths)
 
 
 def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:

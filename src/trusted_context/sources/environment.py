@@ -50,6 +50,11 @@ def value(name: str) -> str | None:
         return _own_value(name, os.environ.get(name)) or None
 
 
+def hides(*names: str) -> bool:
+    """Whether an export stands in the place of what the user set, or not, of these variables."""
+    return any((os.environ.get(name) or None) != value(name) for name in names)
+
+
 def set_now() -> dict[str, str | None]:
     """Each variable of :data:`VARIABLES` as this process has it now, exports included; ``None`` where it is unset.
 
