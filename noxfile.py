@@ -103,10 +103,10 @@ def native(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
-@_versions(greenlets="gevent eventlet requests httpx")
+@_versions(greenlets="gevent eventlet requests httpx", niquests="niquests")
 def beside(session: nox.Session, pins: str) -> None:
-    """Libraries that patch the process, each in an interpreter of its own."""
-    _test(session, pins, _OWN["greenlets"], helper="tests/beside.py")
+    """Libraries that patch the process, each in an interpreter of its own, and one that takes urllib3's place."""
+    _test(session, pins, ("niquests",) if pins == "niquests" else _OWN["greenlets"], helper="tests/beside.py")
 
 
 @nox.session
