@@ -15,6 +15,7 @@ from servers import BODY, NO_NAME, ConnectProxy, fetch, serving, verify_failure
 
 import trusted_context as package
 from trusted_context import Explanation, explain, trusted_context
+from trusted_context.clients.downgrade import RefusedDowngradeError
 from trusted_context.core import handshake
 from trusted_context.explanations import anchors
 from trusted_context.sources import stores
@@ -128,7 +129,7 @@ def test_a_refused_downgrade_is_explained_by_the_first_failure(bad, plain_server
         failure(fetch, port.url)
         error = failure(fetch, port.url.replace("https:", "http:"))
     assert explain(error).cause == "expired"
-    alone = urllib.error.URLError("refused to fetch from x.test over plain http what failed")
+    alone = RefusedDowngradeError("refused to fetch from x.test over plain http what failed")
     assert explain(alone).cause == "refused-downgrade"
 
 

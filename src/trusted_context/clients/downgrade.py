@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _MAX_FAILURES = 1024
 
 
+class RefusedDowngradeError(URLError):
+    """What failed over https was asked for over plain http in the same block."""
+
+
 class _Log:
     """What became of the https URLs that were asked for in one block, by the URL without its scheme."""
 
@@ -139,7 +143,7 @@ def _refuse_repetition(rest: str) -> None:
         failure = log.failure(rest) if log else None
         if failure is not None:
             host = show_url(rest.removeprefix("//")).partition("/")[0].rpartition("@")[2]
-            raise URLError(
+            raise RefusedDowngradeError(
                 f"refused to fetch from {host} over plain http what failed over https in this block "
                 f"({show_error(failure)}): cure that failure, or fetch the http URL outside the block"
             ) from failure

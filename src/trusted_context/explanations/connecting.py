@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 
+from ..clients.downgrade import RefusedDowngradeError
 from ..core.redaction import show_words
 from . import table, walk
 from .failure import Cause
@@ -166,8 +167,7 @@ def _proxy_refused(answer: str, server: str) -> Cause:
 
 
 def _of_downgrade(error: BaseException) -> Make | None:
-    told = walk.is_a_clients(error) and any(text.startswith("refused to fetch from ") for text in walk.texts(error))
-    return _refused_downgrade if told else None
+    return _refused_downgrade if isinstance(error, RefusedDowngradeError) else None
 
 
 def _refused_downgrade(server: str) -> Cause:

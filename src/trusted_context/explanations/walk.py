@@ -22,7 +22,8 @@ _MOST_TEXTS = 8
 _LONGEST_TRACEBACK, _MOST_FRAMES = 10_000, 200
 
 # The HTTP clients. Their errors wrap a failure to connect; without one of them it may be a database's, or a queue's.
-_CLIENTS = frozenset(package for client in CLIENTS for package in client.errors)
+# The refusal of a downgrade to plain http is an error of urllib's that is defined here.
+_CLIENTS = frozenset(package for client in CLIENTS for package in client.errors) | {"trusted_context"}
 _PROXYS_WORDS = ("Proxy Authentication Required", "Tunnel connection failed: ")
 # What socket and ssl say of a connection that timed out, at the end of their message.
 _TIMED_OUT = "timed out"
