@@ -105,3 +105,22 @@ def test_a_path_is_a_default_however_it_is_written(tmp_path, monkeypatch, other_
         assert not defaults.is_default_path(written)
     monkeypatch.setenv("CURL_CA_BUNDLE", "~/other.pem")
     assert defaults.is_default_path(str(tmp_path / "other.pem"))
+
+
+@pytest.mark.parametrize("moment", ["before", "inside"])
+def test_a_folder_that_a_variable_names_is_a_default(  # noqa: PLR0913, PLR0917  # fixtures
+    moment, port, ca_file, other_file, tmp_path, monkeypatch
+):
+    """Such a context shows no CA until a server asks for one; another folder is a choice."""
+    folders = [tmp_path / "named", tmp_path / "chosen"]
+    for folder, file in zip(folders, (other_file, ca_file), strict=True):
+        folder.mkdir()
+        (folder / material.hashed_name(file)).write_bytes(file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(folders[0]))
+    before = [ssl.create_default_context(capath=folder) for folder in folders]
+    with trusted_context(ca_file):
+        named, chosen = before if moment == "before" else [ssl.create_default_context(capath=one) for one in folders]
+        assert get(port, named) == get(port, chosen) == BODY
+    with trusted_context(other_file):
+        assert get(port, chosen) == BODY
+        fails(get, port, named)

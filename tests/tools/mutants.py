@@ -27,7 +27,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "trusted_context"
 JUDGED = ROOT / "tests" / "mutants.md"
 
-_LAYER = ("layer", *(f"layer_{name}" for name in ("choices", "changes", "connections", "settings", "defaults")))
+_OF_LAYER = ("choices", "changes", "connections", "settings", "defaults", "native")
+_LAYER = ("layer", *(f"layer_{name}" for name in _OF_LAYER))
 # The modules, and the tests that are to notice a fault in them, the quickest first.
 TARGETS = {
     "clients/seen_contexts.py": [*_LAYER, "truststore", "httpx_truststore"],

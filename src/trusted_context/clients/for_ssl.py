@@ -115,7 +115,9 @@ def _with_key(context: Any, known: Known, entry: Entry) -> ssl.SSLContext | None
     return made
 
 
-def _make_stand_in(context: Any, known: Known, entry: Entry, *, verified: bool) -> ssl.SSLContext:
+def _make_stand_in(
+    context: Any, known: Known, entry: Entry, *, verified: bool, is_over: Callable[[], bool] | None = None
+) -> ssl.SSLContext:
     assert known.settings
     made = entry.resolved.verifier.stand_in(
         known.settings,
@@ -123,6 +125,7 @@ def _make_stand_in(context: Any, known: Known, entry: Entry, *, verified: bool) 
         check_hostname=context.check_hostname,
         verify_flags=context.verify_flags,
         source=entry.resolved.summary,
+        is_over=is_over,
     )
     copy_protocols(context, known, made)
     return made
@@ -162,7 +165,9 @@ def _remembered(  # all of them facts of one connection
     def make() -> ssl.SSLContext | None:
         if presents and verified:
             return _with_key(context, known, entry)
-        return _make_stand_in(context, known, entry, verified=verified)
+        # The operating system verifies by the plan of the context itself.
+        is_over = entry.is_over if entry.trust.native and verified else None
+        return _make_stand_in(context, known, entry, verified=verified, is_over=is_over)
 
     # Until it is connected, a socket shows the context that it is made by: so that is its own.
     if not is_connected or (entry.trust.native and verified):
