@@ -124,3 +124,17 @@ def test_a_folder_that_a_variable_names_is_a_default(  # noqa: PLR0913, PLR0917 
     with trusted_context(other_file):
         assert get(port, chosen) == BODY
         fails(get, port, named)
+
+
+def test_a_folder_of_a_variable_is_a_default_also_where_one_of_its_cas_was_used(
+    port, ca_file, other_file, tmp_path, monkeypatch
+):
+    """A connection before the block has made the context show one of two CAs."""
+    for file in (ca_file, other_file):
+        (tmp_path / material.hashed_name(file)).write_bytes(file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    context = ssl.create_default_context(capath=tmp_path)
+    assert get(port, context) == BODY
+    assert len(context.get_ca_certs()) == 1
+    with trusted_context(other_file):
+        fails(get, port, context)

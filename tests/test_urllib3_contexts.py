@@ -273,3 +273,24 @@ def test_http_1_1_is_what_is_offered(ca, ca_file):
     with noting_protocols(ca) as (server, agreed), trusted_context(ca_file):
         fetch(server.url)
     assert agreed == ["http/1.1"]
+
+
+def test_urllib3_s_own_settings_hold_inside(server, ca_file):
+    """A block's connection has the options of urllib3's own: no compression, no tickets on TLS 1.2, and the like."""
+
+    def settings():
+        with urllib3.HTTPSConnectionPool("localhost", server.server_port, timeout=20, ca_certs=given) as pool:
+            connection = pool._get_conn()
+            connection.connect()
+            context = connection.sock.context
+            connection.close()
+        return {name: getattr(context, name) for name in _SETTINGS}
+
+    given = str(ca_file)
+    outside = settings()
+    given = None
+    with trusted_context(ca_file):
+        assert settings() == outside
+
+
+_SETTINGS = ("options", "minimum_version", "maximum_version", "post_handshake_auth", "hostname_checks_common_name")

@@ -104,7 +104,7 @@ class _Default:
 def _is_union(shown: frozenset[bytes], defaults: list[_Default]) -> bool:
     if not shown:
         return False
-    parts = [part for default in defaults for part in (default.shown, default.hidden) if part and part <= shown]
+    parts = [part for default in defaults for part in (default.shown, default.hidden) if part <= shown]
     return frozenset().union(*parts) == shown
 
 
