@@ -110,6 +110,16 @@ def beside(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
+@_versions(
+    newest="litellm s3fs httplib2 google-api-python-client websocket-client websockets elasticsearch[async] edge-tts "
+    "google-genai[aiohttp] geopy[requests] databricks-sql-connector astropy yt-dlp redis pymongo tornado nltk uvloop"
+)
+def libraries(session: nox.Session, pins: str) -> None:
+    """Libraries with no seam of their own, which the layer below all clients reaches: the newest of each."""
+    _test(session, pins, ("libraries",))
+
+
+@nox.session
 def notebook(session: nox.Session) -> None:
     """The magics in a real kernel, completion, and what a browser shows where there is one."""
     packages = "ipykernel jedi jupyter_client nbclient"

@@ -132,6 +132,11 @@ def test_a_connection_is_not_written_to_after_its_block(export, held, keeper, ca
     for write in (connection.send, connection.sendall, connection.write):
         with pytest.raises(ConnectionResetError, match="block in which this connection was opened has ended"):
             write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    # urllib3 reads on after such an error: there is no answer to wait for, nor is one in a later block.
+    with trusted_context(ca_file):
+        for use in (lambda: connection.recv(1), lambda: connection.send(b"GET")):
+            with pytest.raises(ConnectionResetError, match="has ended"):
+                use()
     connection.close()
     assert keeper.requests == ["GET /held"]
 

@@ -61,9 +61,18 @@ class Plan:
             ConnectionResetError: it has; clients answer it as they answer any stale connection, by another one.
         """
         if self.is_over is not None and self.is_over():
-            raise ConnectionResetError(
-                errno.ECONNRESET, "the trusted_context block in which this connection was opened has ended"
-            )
+            refuse()
+
+
+def refuse(*_args: Any, **_kwargs: Any) -> None:
+    """Answer for a connection whose block has ended.
+
+    Raises:
+        ConnectionResetError: always.
+    """
+    raise ConnectionResetError(
+        errno.ECONNRESET, "the trusted_context block in which this connection was opened has ended"
+    )
 
 
 class _Planned:
@@ -100,8 +109,14 @@ class _Planned:
             self._sslobj.context = context
 
     def _check_plan(self) -> None:
-        if self._plan is not None:
+        if self._plan is None:
+            return
+        try:
             self._plan.check()
+        except ConnectionResetError:
+            # urllib3 and httplib2 read on after a write that failed so, and would wait for what nobody was asked for.
+            vars(self).update(dict.fromkeys(("read", "send", "write"), refuse))
+            raise
 
 
 @functools.lru_cache(maxsize=32)

@@ -6,9 +6,11 @@ with those of each default, and with what they make together; where that does no
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
+import sys
 
 from ..core import probing
 from ..core.contexts import Context, TrueSSLContext
@@ -65,6 +67,11 @@ def default_paths() -> Iterator[str]:
         yield certifi.where()
     except (ImportError, OSError):
         pass
+    # pip brings certifi's bundle of the day it was made; whoever has it in this process got that one.
+    vendored = sys.modules.get("pip._vendor.certifi")
+    if vendored is not None:
+        with contextlib.suppress(AttributeError, OSError):
+            yield vendored.where()
     yield from filter(os.path.exists, (*stores.compiled_in(), *stores.SYSTEM_FILES))
     yield from from_environment()
 
