@@ -14,7 +14,9 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = project
+html_static_path = ["_static"]
+html_css_files = ["wrap.css"]
 
-autodoc_member_order = "bysource"
+napoleon_custom_sections = [("Raises on entering", "params_style")]
 autodoc_typehints = "none"  # the signature has them; the docstrings say what they mean
 python_use_unqualified_type_names = True

@@ -324,8 +324,8 @@ def trusted_context(  # type: ignore[misc]  # noqa: PLR0913  # keywords, each on
 
     It is a context manager, an async context manager and a decorator, can be entered again and pickled, and has
     :meth:`~TrustedContext.start` and :meth:`~TrustedContext.stop` for notebooks. After it the process is as it was.
-    A bare ``@trusted_context`` decorates with the defaults. Pickled, it takes along the certificates that *cafile*
-    holds at that moment; the path is but their name where it is unpickled. Pickling raises what entering would.
+    A bare ``@trusted_context`` decorates with the defaults. A pickled block takes along the certificates that *cafile*
+    holds at that moment: where it is unpickled, the path is only shown. Pickling raises what entering would.
 
     With neither *cafile* nor *system* it trusts what the machine is set up to trust: ``REQUESTS_CA_BUNDLE``, else
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else ``CURL_CA_BUNDLE``, else the operating system's store, else, where
@@ -337,7 +337,7 @@ def trusted_context(  # type: ignore[misc]  # noqa: PLR0913  # keywords, each on
             a chain, also an intermediate's or the server's own (RFC 5280, 6.1).
         system: ``True`` for the operating system's store, alone or together with *cafile*; ``False`` for never.
         insecure: ``True`` turns verification off for every host, a collection of ``"host"`` or ``"host:port"`` for
-            exactly those. Connections are still encrypted, with TLS 1.2 or newer (RFC 8996), but to nobody knows whom.
+            exactly those. Connections are still encrypted, with TLS 1.2 or newer (RFC 8996), but by whoever answers.
         strict: ``True`` adds the RFC 5280 checks that Python 3.13 made its default (``VERIFY_X509_STRICT``) and that
             many corporate CAs fail.
         local: ``True`` limits the block to this thread or async task and what is copied from its context.
@@ -348,7 +348,7 @@ def trusted_context(  # type: ignore[misc]  # noqa: PLR0913  # keywords, each on
         TypeError: an argument of the wrong type, so that nothing but ``True`` or a host turns verification off.
         ValueError: arguments that contradict each other, or a host that is none.
 
-    Entering the block, not making it, raises:
+    Raises on entering:
         OSError: a CA file or folder cannot be read; ``filename`` is set.
         BundleError: what is to be trusted holds no usable certificate; it says what was there instead.
         RuntimeError: the standard library is not as it should be; nothing was changed.
