@@ -337,7 +337,8 @@ def trusted_context(  # type: ignore[misc]  # noqa: PLR0913  # keywords, each on
             a chain, also an intermediate's or the server's own (RFC 5280, 6.1).
         system: ``True`` for the operating system's store, alone or together with *cafile*; ``False`` for never.
         insecure: ``True`` turns verification off for every host, a collection of ``"host"`` or ``"host:port"`` for
-            exactly those. Connections are still encrypted, with TLS 1.2 or newer (RFC 8996), but anybody in between can answer.
+            exactly those. Connections are still encrypted, with TLS 1.2 or newer (RFC 8996), but
+            anybody in between can answer.
         strict: ``True`` adds the RFC 5280 checks that Python 3.13 made its default (``VERIFY_X509_STRICT``) and that
             many corporate CAs fail.
         local: ``True`` limits the block to this thread or async task and what is copied from its context.

@@ -68,7 +68,7 @@ def examine(
     timeout: float,
     tell: Callable[[str], None],
 ) -> Report:
-    """The same, telling what it is at."""
+    """Do what :func:`check` does, and call *tell* with each step."""
     host, port = parse_target(url)
     deadline = Deadline(check_timeout(timeout))
     material = check_cafile(cafile)
@@ -196,7 +196,7 @@ class _Check:
         self._step("connection", "passed", f"to {authority(probe.connect(), port)}{', the proxy' * bool(probe.proxy)}")
 
     def _trust_for_proxy(self, probe: Probe, known: list[Candidate]) -> Trust | None:
-        """What verifies a proxy that is spoken to in TLS: its user and password are for nobody else.
+        """What verifies a proxy that is spoken to in TLS: its user and password are sent to no other.
 
         Raises:
             Stopped: nothing does.

@@ -253,7 +253,7 @@ def _at(stage: str, asked: Collection[bool] = ()) -> Iterator[None]:
 def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
     """A context that reads what any server presents, and fills *asked* when that wants a client certificate.
 
-    For looking alone: nothing is verified, so what comes over such a connection is nobody's word.
+    For looking alone: nothing is verified, so what comes over such a connection proves nothing.
     """
     context: ssl.SSLContext = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

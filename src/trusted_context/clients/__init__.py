@@ -54,8 +54,8 @@ def install() -> None:
 def _call(client: str, verb: str, *theirs: ModuleType) -> None:
     """Have one of our modules do its part.
 
-    It is imported under the lock. A fork waits for that, so no child is born in the middle of an import whose module
-    lock nobody would release.
+    It is imported under the lock, for which a fork waits: a child that was forked in the middle of an import would wait
+    for ever for the lock of that module.
     """
     from importlib import import_module
 

@@ -49,7 +49,7 @@ def cover_connector(module: ModuleType) -> None:
     """Cover aiohttp: each request for a connection, and the context that one is opened by.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks a method that a block replaces, or its error.
     """
     _patches.require(module, "TCPConnector._get_ssl_context", "BaseConnector.connect", "ClientConnectorError")
     _patches.wrap(_patches.owner(module, "TCPConnector"), "_get_ssl_context", _make_get_ssl_context)
@@ -129,7 +129,7 @@ def _own_context(connector: Any, req: Any) -> ssl.SSLContext | None:
 
 
 def _is_default(connector: Any, req: Any, module: Any) -> bool:
-    """Whether nobody chose the trust: not the request, not the connector, and no subclass of either."""
+    """Whether the trust is default: neither the request, nor the connector, nor a subclass of either chose it."""
     if not isinstance(connector, module.TCPConnector):
         return False
     if getattr(connector._get_ssl_context, "__func__", None) is not module.TCPConnector._get_ssl_context:
@@ -146,7 +146,7 @@ def _give(req: Any, token: ssl.SSLContext) -> bool:
 
 
 def _token(trust: Trust, own: ssl.SSLContext | None) -> ssl.SSLContext:
-    """What tells the connections of this trust apart in a connector's keys. As a context it trusts nobody."""
+    """What tells the connections of this trust apart in a connector's keys. As a context it trusts no CA."""
     if own is None:
         return _token_of(trust)
     with lock:

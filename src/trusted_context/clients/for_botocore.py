@@ -1,4 +1,4 @@
-"""botocore, and boto3 on top of it: they hand urllib3 a context of their own, which nobody chose.
+"""botocore, and boto3 on top of it: they hand urllib3 a context of their own making, with default trust.
 
 Inside a block a session's pools are asked for without that context, so that urllib3's connections are the block's.
 """
@@ -47,7 +47,7 @@ def _make_get_connection_manager(module: Any, original: Callable[..., Any]) -> C
 
 
 def _is_default(verify: object, module: Any) -> bool:
-    """Whether nobody chose the trust of a session: no file but certifi's or the user's variables', and verified.
+    """Whether the trust of a session is default: no file but certifi's or the user's variables', and verified.
 
     What a block exported stays with the clients made meanwhile: the user may have named that very file.
     """

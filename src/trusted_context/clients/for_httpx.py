@@ -39,7 +39,7 @@ def cover_library(module: ModuleType) -> None:
     """See that the library, once it is imported, has the module in which it is covered.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: the library has no such module.
     """
     name = f"{module.__name__}._transports.default"
     if name not in sys.modules:
@@ -50,7 +50,7 @@ def cover_transports(module: ModuleType) -> None:
     """Cover the transports of httpx or httpx2, and the contexts that they get when they are made.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks a function that a block replaces.
     """
     _patches.require(
         module, "HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "create_ssl_context"
@@ -243,7 +243,7 @@ def _beside(pool: Any) -> _Beside:
 
 
 class _Beside:
-    """The pools of blocks beside one of a transport's, in the place of its ``close()``, so as to be closed with it."""
+    """The blocks' own pools, beside a transport's pool. It replaces that pool's ``close()``, and closes them all."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = weakref.ref(pool)
@@ -259,7 +259,7 @@ class _Beside:
 
 
 class _AsyncBeside(_Beside):
-    """The same, of an ``aclose()``."""
+    """The same for an asynchronous pool, whose ``aclose()`` it replaces."""
 
     async def __call__(self) -> Any:
         pool = self._pool()

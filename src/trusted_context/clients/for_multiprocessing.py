@@ -56,7 +56,7 @@ def cover_spawn(module: ModuleType) -> None:
     """Have children follow that are started with the preparation data of *module*.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks a function that prepares a child.
     """
     _patches.require(module, "get_preparation_data", "prepare")
     _patches.wrap(module, "get_preparation_data", _make_get_preparation_data)
@@ -66,14 +66,14 @@ def cover_util(module: ModuleType) -> None:
     """Have no fork server keep what a block exports: it outlives the block, and its children have its environment.
 
     Raises:
-        NotCoveredError: it is not as we know it.
+        NotCoveredError: it lacks the function that starts a fork server.
     """
     if hasattr(module, "spawnv_passfds"):  # Windows has no fork server
         _patches.wrap(module, "spawnv_passfds", _make_spawnv_passfds)
 
 
 class _Entering:
-    """Unpickled it enters the block. No class of ours is named in it: the child could not import that yet."""
+    """Enters the block when it is unpickled. It names no class of ours, which the child could not import yet."""
 
     def __init__(self, path: list[str], packed: bytes) -> None:
         self._path = path

@@ -199,7 +199,7 @@ class _LazyHTTPSHandler(HTTPSHandler):
 
     def __init__(self) -> None:
         AbstractHTTPHandler.__init__(self)
-        # It trusts nobody, and gives way when a connection is made.
+        # It trusts no CA, and gives way when a connection is made.
         self._placeholder = Context(ssl.PROTOCOL_TLS_CLIENT)
         _placeholders.add(self._placeholder)
 

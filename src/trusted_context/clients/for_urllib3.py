@@ -175,7 +175,7 @@ def _for_proxy(connection: Any, entry: Entry) -> dict[str, Any]:
 
 
 def _is_default(connection: Any) -> bool:
-    """Whether nobody chose the trust: no context, no CAs but a default's, and not unverified."""
+    """Whether the trust is default: no context, no CAs but a default's, and not unverified."""
     if not hasattr(connection, "ssl_context"):  # http://, also by way of a proxy
         return False
     context = connection.ssl_context
@@ -207,7 +207,7 @@ def _requests_bundle() -> object:
 
 
 def _is_proxy_default(connection: Any) -> bool:
-    """Whether there is an ``https://`` proxy whose trust nobody chose.
+    """Whether there is an ``https://`` proxy with default trust.
 
     What was chosen for the server by CA file or by ``cert_reqs`` is urllib3's choice for such a proxy too.
     """

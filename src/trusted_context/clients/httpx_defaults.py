@@ -1,4 +1,4 @@
-"""What httpx and httpx2 trust where nobody chose.
+"""The default trust of httpx and httpx2.
 
 The context that a transport makes in a block is the one that it would make without: of the user's own variables, not of
 what the block exports.
@@ -27,7 +27,7 @@ _unchosen = IdentityMap()
 
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
-    """Whether nobody chose this context of a transport of *library*'s; where that cannot be known, somebody did."""
+    """Whether a transport's context has the default trust of *library*; where that cannot be known, it has not."""
     if context is None or seen_contexts.is_default(context):
         return True
     inner = defaults.inner_of(context)
@@ -92,7 +92,7 @@ def _make_default(original: Callable[..., ssl.SSLContext], library: str, given: 
     except OSError:  # ssl.SSLError is one
         if given.get("cert") or live.governing() is None:
             raise
-        # What a variable names is missing or broken, and of no use in the block; after it this trusts nobody.
+        # What a variable names is missing or broken, and of no use in the block; after it this trusts no CA.
         return Context(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -32,7 +32,7 @@ class Patches:
         """See that *module* itself has what these dotted names say, before anything is replaced.
 
         Raises:
-            NotCoveredError: it has not, as in a version of the library that we do not know.
+            NotCoveredError: it lacks one of them, as another version of the library may.
         """
         for name in names:
             owner, _, attribute = name.rpartition(".")

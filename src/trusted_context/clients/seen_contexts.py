@@ -83,7 +83,7 @@ def forget() -> None:
 
 
 def is_default(context: Any) -> bool:
-    """Whether nobody chose what *context* trusts: its CAs are a default's, and it verifies by them."""
+    """Whether *context* has default trust: its CAs are a default's, and it verifies by them."""
     inner = defaults.inner_of(context)
     if inner is None or is_ours(inner) or _verify_mode(inner) == 0:  # ssl.CERT_NONE
         return False

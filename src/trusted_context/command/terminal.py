@@ -137,7 +137,7 @@ class Formatter(argparse.HelpFormatter):
             made = super()._format_usage(usage, actions, groups, prefix)  # type: ignore[arg-type]  # what came
             if max(map(len, made.splitlines())) <= self._width:
                 return made
-            # It lines options up below the program's name, which leaves them no room on a narrow terminal.
+            # It lines options up below the program's name, which leaves them no width on a narrow terminal.
             usage = " ".join(made.split()).removeprefix("usage: ")
         filled = textwrap.wrap(f"usage: {usage}", self._width, subsequent_indent=" " * 7, break_long_words=False)
         return "\n".join([*filled, "", ""])

@@ -159,7 +159,7 @@ def _default_settings() -> Settings:
 
 
 class Verifier:
-    """Makes the contexts of one Trust. They share its parsed certificates, which nobody can reach by one of them.
+    """Makes the contexts of one Trust. They share its parsed certificates, which no user of a context can reach.
 
     Args:
         trust: what is trusted.

@@ -10,6 +10,6 @@ import threading
 lock = threading.RLock()
 
 if hasattr(os, "register_at_fork"):
-    # Held across a fork, so that no child is born in the middle of a change, of an import or of OpenSSL's own set-up,
-    # of which another thread would hold the lock that nobody is left to release.
+    # Held across a fork, so that no child is forked in the middle of a change, of an import or of OpenSSL's own set-up:
+    # the thread that holds their locks would not exist in the child, and never release them there.
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OnePerConnection(Context):
-    """Stands in a pool for a new context of *make*'s at each connection; by itself it trusts nobody."""
+    """Stands in a pool for a new context of *make*'s at each connection; by itself it trusts no CA."""
 
     _protocols: tuple[str, ...] | None = None
 

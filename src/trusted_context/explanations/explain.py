@@ -238,7 +238,7 @@ def _describe_chain(failure: Failure) -> str:
     names = [one.subject for one in path]
     if len(names) > _LINKS_SHOWN:
         names = [*names[: _LINKS_SHOWN - 1], "...", names[-1]]
-    # Of what is not sent nobody knows the fingerprint, and nobody asks for that of a certificate below it.
+    # A certificate that was not sent has no fingerprint to show, and IT is asked for the top one alone.
     last = f" (sha256 {top.sha256})" if top.self_issued else f" \N{LEFTWARDS ARROW} {top.issuer} (not sent)"
     loose = len(failure.chain) - len(path)
     beside = f"; and {loose} that {'does' if loose == 1 else 'do'} not belong to it" if loose else ""

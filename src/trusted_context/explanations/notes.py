@@ -24,7 +24,7 @@ def annotate(error: BaseException | None, left: Resolved | None = None) -> None:
         error: what leaves the block.
         left: what the block trusted, where it has ended.
     """
-    # Control flow, and Ctrl-C, are nobody's failure to connect.
+    # Control flow, and Ctrl-C, are no failures to connect.
     if not isinstance(error, Exception) or isinstance(error, (StopIteration, StopAsyncIteration)):
         return
     try:

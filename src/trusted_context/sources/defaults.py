@@ -1,4 +1,4 @@
-"""Whether a context trusts what nobody chose: CAs that Python, certifi or the environment gives by default.
+"""Whether a context has default trust: CAs that Python, certifi or the environment gives where nobody chose others.
 
 A context shows its CAs, but neither where they came from nor what it would find in a folder. So its CAs are compared
 with those of each default, and with what they make together; where that does not decide, somebody chose them.
