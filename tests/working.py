@@ -109,6 +109,41 @@ def by_multiprocess(method, function, url):
         return pool.apply_async(function, (url,)).get(50)
 
 
+class Items:
+    """A data set of torch's, of one item: what *function* gives for the URL."""
+
+    def __init__(self, function, url):
+        self.function = function
+        self.url = url
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, place):
+        return self.function(self.url)
+
+
+def load(method, function, url):
+    """An iterator whose worker is started already."""
+    from torch.utils.data import DataLoader
+
+    return iter(DataLoader(Items(function, url), batch_size=None, num_workers=1, multiprocessing_context=method))
+
+
+def by_dataloader(method, function, url):
+    return next(load(method, function, url))
+
+
+def loaded_by_a_worker_from_before(method, url, ca_file):
+    """What is noted of the error that torch raises for a worker's, inside a block that the worker is not in."""
+    batches = load(method, urllib.request.urlopen, url)
+    try:
+        with trusted_context(ca_file):
+            next(batches)
+    except urllib.error.URLError as error:
+        print(error.__notes__[0].splitlines()[0])
+
+
 def inside(way, method, url, ca_file):
     """A worker started inside a block, and one started after it."""
     start = globals()[f"by_{way}"]
