@@ -7,7 +7,8 @@ from by_hand import connect, get
 from servers import BODY, fails
 
 from trusted_context import trusted_context
-from trusted_context.core.contexts import TrueSSLContext
+from trusted_context.clients import seen_contexts
+from trusted_context.sources import defaults
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def test_a_pin_from_before_the_block_stays_one_when_defaults_are_loaded_beside_i
     """Loads that were not seen count: a later load of the default CAs does not make the context a default one."""
     context = ssl.create_default_context(cafile=str(ca_file))
     with trusted_context(other_file):
+        assert get(port, context) == BODY
         context.load_default_certs()
         assert get(port, context) == BODY
 
@@ -62,19 +64,28 @@ def test_what_a_default_loads_of_an_export_is_no_choice(port, ca_file, other_fil
             fails(get, port, context)
 
 
-def test_a_context_is_looked_at_once_while_nothing_is_done_to_it(port, ca_file):
+def test_a_context_is_looked_at_once_while_nothing_is_done_to_it(port, ca_file, monkeypatch):
     """Its CAs are compared at its first connection, and not again at the next."""
     looks = []
+    compare = defaults.is_default
 
-    class Counting(TrueSSLContext):
-        def get_ca_certs(self, *args, **kwargs):
-            looks.append(self)
-            return super().get_ca_certs(*args, **kwargs)
+    def counted(context):
+        looks.append(context)
+        return compare(context)
 
-    context = Counting(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
+    monkeypatch.setattr(defaults, "is_default", counted)
+    context = ssl.create_default_context()
     with trusted_context(ca_file):
         assert get(port, context) == BODY
-        first = len(looks)
         assert get(port, context) == BODY
-    assert len(looks) == first > 0
+    assert looks == [context]
+
+
+def test_what_was_found_out_outside_of_blocks_is_found_out_anew(port, ca_file, other_file):
+    """There changes are not seen: a context that a client asked about, and that was given a CA then, is a pin."""
+    with trusted_context(other_file):
+        context = ssl.create_default_context()
+    assert seen_contexts.is_default(context)
+    context.load_verify_locations(ca_file)
+    with trusted_context(other_file):
+        assert get(port, context) == BODY

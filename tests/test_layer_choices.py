@@ -40,8 +40,8 @@ def test_a_context_of_a_block_s_own_is_a_choice_in_another_block(port, ca_file):
         fails(get, port, given)
 
 
-def test_a_context_that_cannot_be_hashed_is_untouched(port, ca_file):
-    """A subclass that defines equality alone has no hash; its connections are made as without a block."""
+def test_a_context_that_cannot_be_hashed_is_no_choice_for_that(port, ca_file):
+    """A subclass that defines equality alone has no hash; with default CAs it is verified by the block all the same."""
 
     class Compared(ssl.SSLContext):
         def __eq__(self, other):
@@ -52,7 +52,17 @@ def test_a_context_that_cannot_be_hashed_is_untouched(port, ca_file):
     with trusted_context(ca_file):
         context = Compared(ssl.PROTOCOL_TLS_CLIENT)
         context.load_default_certs()
-        context.set_alpn_protocols(["http/1.1"])
+        assert get(port, context) == BODY
+
+
+@pytest.mark.parametrize("name", ["get_ca_certs", "cert_store_stats"])
+def test_a_context_that_tells_its_cas_in_a_way_of_its_own_is_a_choice(name, port, ca_file):
+    """What it tells is not what OpenSSL verifies by."""
+    own = {name: lambda self, *args, **kwargs: getattr(super(kind, self), name)(*args, **kwargs)}
+    kind = type("Telling", (ssl.SSLContext,), own)
+    with trusted_context(ca_file):
+        context = kind(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
         fails(get, port, context)
 
 
