@@ -47,6 +47,11 @@ _SUITES = {
     "vcrpy": "vcrpy pytest-httpbin pytest-asyncio requests httpx aiohttp boto3 tornado",
     "responses": "responses pytest-asyncio pytest-httpserver tomli-w",
 }
+_BESIDE = (
+    "aiohttp httpx requests pyopenssl truststore vcrpy responses requests-mock respx aioresponses moto requests-cache "
+    "opentelemetry-instrumentation-urllib opentelemetry-instrumentation-urllib3 opentelemetry-instrumentation-requests "
+    "opentelemetry-instrumentation-httpx opentelemetry-instrumentation-aiohttp-client"
+)
 # Without what needs more than packages.
 _UNATTENDED = ("--color=no", "-m", "not torchvision and not mitmproxy")
 
@@ -103,10 +108,11 @@ def native(session: nox.Session, pins: str) -> None:
 
 
 @nox.session
-@_versions(greenlets="gevent eventlet requests httpx", niquests="niquests")
+@_versions(greenlets="gevent eventlet requests httpx", niquests="niquests", others=_BESIDE)
 def beside(session: nox.Session, pins: str) -> None:
     """Libraries that patch the process, each in an interpreter of its own, and one that takes urllib3's place."""
-    _test(session, pins, ("niquests",) if pins == "niquests" else _OWN["greenlets"], helper="tests/beside.py")
+    names = {"niquests": ("niquests",), _BESIDE: ("breaks_nothing", "odd_contexts")}
+    _test(session, pins, names.get(pins, _OWN["greenlets"]), helper="tests/beside.py")
 
 
 @nox.session
