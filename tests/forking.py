@@ -115,6 +115,32 @@ def while_another_thread_changes_blocks(url, ca_file):
     churning.join()
 
 
+class _Noting:
+    """Finds nothing, and notes which modules are imported without the lock."""
+
+    def __init__(self):
+        self.without = []
+
+    def find_spec(self, name, _path, _target=None):
+        if not lock._is_owned():
+            self.without.append(name)
+
+
+def with_a_default_that_is_yet_to_be_read(url, ca_file):
+    """Which modules a connection has imported without the lock, and whether certifi was imported at all."""
+    import ssl
+
+    noting, context = _Noting(), ssl.create_default_context()
+    with trusted_context(ca_file):
+        outcome(url)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "certifi"]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, noting)
+        urllib.request.urlopen(url, timeout=20, context=context).close()
+        sys.meta_path.remove(noting)
+    print(noting.without, "certifi" in sys.modules)
+
+
 def is_free(held):
     """Whether another thread of this process can have the lock."""
     found = []

@@ -51,3 +51,8 @@ def test_fork_spawn_and_forkserver_inside_a_block(server, ca_file):
     assert play("by_multiprocessing", server, ca_file).splitlines() == [
         f"{method} ok ('ok', True) ok" for method in ("fork", "spawn", "forkserver")
     ]
+
+
+def test_what_a_connection_needs_is_imported_under_the_lock(server, ca_file):
+    """A fork in the middle of an import would leave its module locked in the child, for good."""
+    assert play("with_a_default_that_is_yet_to_be_read", server, ca_file) == "[] True"

@@ -132,7 +132,8 @@ _SETTINGS = ("ssl_context", "http1", "http2")
 @functools.lru_cache(maxsize=16)
 def _parameters(kind: Any) -> tuple[str, ...]:
     """What a pool of this class is made with, each of which it keeps under its name with an underscore before it."""
-    import inspect
+    with lock:  # a fork waits for it, and with it for the import
+        import inspect
 
     # The user and password for a proxy it keeps as one of proxy_headers.
     return tuple(name for name in inspect.signature(kind).parameters if name != "proxy_auth")

@@ -305,7 +305,8 @@ class Verifier:
     def _native(self, source: str | None, is_over: IsOver) -> ssl.SSLContext:
         # One a connection: truststore holds its context's lock during the handshake, and one stalled server would hold
         # up all others.
-        import truststore
+        with lock:  # a fork waits for it, and with it for the import
+            import truststore
 
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         plan = Plan(creating=context, during=context, shown=context, trust=self.trust, source=source, is_over=is_over)

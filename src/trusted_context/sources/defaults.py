@@ -61,12 +61,8 @@ def default_paths() -> Iterator[str]:
 
     Not what a block exported: a file that the user chose would be taken for that.
     """
-    try:
-        import certifi
-
-        yield certifi.where()
-    except (ImportError, OSError):
-        pass
+    with contextlib.suppress(ImportError, OSError):
+        yield stores.certifi_file()
     # pip brings certifi's bundle of the day it was made; whoever has it in this process got that one.
     vendored = sys.modules.get("pip._vendor.certifi")
     if vendored is not None:

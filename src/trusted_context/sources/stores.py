@@ -8,6 +8,7 @@ import re
 import ssl
 import sys
 
+from ..core.lock import lock
 from ..core.redaction import looks_like_path, show_path
 from . import bundles, environment
 from .bundles import Bundle
@@ -210,9 +211,20 @@ def _holds_a_certificate(folder: str) -> bool:
     return any(_read_system_file(os.path.join(folder, name)).certificates for name in _hashed_names(folder))
 
 
+def certifi_file() -> str:
+    """Where the bundle of the package certifi is.
+
+    Raises:
+        ImportError: there is no such package, as in a bare clone.
+    """
+    # A fork waits for the lock: no child is born in the middle of an import, whose own lock nobody would release.
+    with lock:
+        import certifi
+
+        return certifi.where()
+
+
 def certifi_store() -> Source:
     """The bundle of the package certifi."""
-    import certifi
-
-    path = certifi.where()
+    path = certifi_file()
     return Source(f"certifi ({path})", bundles.read_path(path), file=path)
