@@ -411,3 +411,17 @@ def test_a_failure_in_another_thread_is_noted_where_it_leaves(port, block):
         raise failures[0]
 
     assert "Zscaler Root CA" in notes_of(leaving(block, action))[0]
+
+
+def test_the_end_of_an_iteration_gets_no_note(server, other_file):
+    """StopIteration is control flow, also where it is raised while a failure is handled."""
+
+    def end():
+        try:
+            fetch(server.url)
+        except OSError as error:
+            raise StopIteration from error
+
+    with pytest.raises(StopIteration) as caught, trusted_context(other_file):
+        end()
+    assert not hasattr(caught.value, "__notes__")
