@@ -125,7 +125,13 @@ def test_39_which_blocks_a_child_gets(scene, warnings, expected, method, play):
 @pytest.mark.parametrize("method", METHODS)
 def test_39_what_is_exported_is_set_and_undone_in_the_child(method, play):
     """39. A fork server, which is started inside the first block here, keeps none of it for later children."""
-    assert play("exported", method) == [f"True ('{REFUSED}', \"the user's\")", "True", "the user's", "the user's"]
+    assert play("exported", method) == [
+        f"True ('{REFUSED}', \"the user's\")",
+        "None",
+        "True",
+        "the user's",
+        "the user's",
+    ]
 
 
 @pytest.mark.torch

@@ -59,6 +59,12 @@ def variable(_url):
     return os.environ.get("SSL_CERT_FILE")
 
 
+def ended_and_never_set(url):
+    """A variable that a block exports and the user never set, once the worker itself ended its blocks."""
+    ended(url)
+    return os.environ.get("CURL_CA_BUNDLE")
+
+
 def by_process(method, function, url):
     """By a Process alone."""
     context = multiprocessing.get_context(method)
@@ -242,6 +248,7 @@ def exported(method, url, ca_file):
     os.environ["SSL_CERT_FILE"] = "the user's"
     with trusted_context(ca_file, export=True):
         print(by_process(method, variable, url) == ca_file, by_process(method, ended, url))
+        print(by_process(method, ended_and_never_set, url))
     with trusted_context(other, export=True):
         print(by_process(method, variable, url) == other)
     with trusted_context(ca_file):
