@@ -48,9 +48,10 @@ _SUITES = {
     "responses": "responses pytest-asyncio pytest-httpserver tomli-w",
 }
 _BESIDE = (
-    "aiohttp httpx requests pyopenssl truststore vcrpy responses requests-mock respx aioresponses moto requests-cache "
-    "opentelemetry-instrumentation-urllib opentelemetry-instrumentation-urllib3 opentelemetry-instrumentation-requests "
-    "opentelemetry-instrumentation-httpx opentelemetry-instrumentation-aiohttp-client"
+    "aiohttp httpx httpx2 requests pyopenssl truststore vcrpy responses requests-mock respx aioresponses moto "
+    "requests-cache opentelemetry-instrumentation-urllib opentelemetry-instrumentation-urllib3 "
+    "opentelemetry-instrumentation-requests opentelemetry-instrumentation-httpx "
+    "opentelemetry-instrumentation-aiohttp-client"
 )
 # Without what needs more than packages.
 _UNATTENDED = ("--color=no", "-m", "not torchvision and not mitmproxy")
@@ -111,7 +112,7 @@ def native(session: nox.Session, pins: str) -> None:
 @_versions(greenlets="gevent eventlet requests httpx", niquests="niquests", others=_BESIDE)
 def beside(session: nox.Session, pins: str) -> None:
     """Libraries that patch the process, each in an interpreter of its own, and one that takes urllib3's place."""
-    names = {"niquests": ("niquests",), _BESIDE: ("breaks_nothing", "odd_contexts")}
+    names = {"niquests": ("niquests",), _BESIDE: ("breaks_nothing", "odd_contexts", "httpx_slim")}
     _test(session, pins, names.get(pins, _OWN["greenlets"]), helper="tests/beside.py")
 
 
