@@ -146,7 +146,8 @@ def test_a_pin_is_never_undone_by_another_context_that_claims_to_be_equal(kind, 
     """A context with a chosen CA keeps it, though one with default trust has connected before."""
     pinned = _make(kind, other)
     with trusted_context(ca_file):
-        assert talk(_make(kind, ca_file), server) == BODY
+        default = _make(kind, ca_file)
+        assert talk(default, server) == BODY
         fails(talk, pinned, server)
         fails(talk, _make(kind, other), server)
 
