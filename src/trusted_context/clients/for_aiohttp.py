@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 import functools
 import ssl
-import weakref
 from contextvars import ContextVar
 
 from ..core import live
 from ..core.contexts import Context
+from ..core.identity import IdentityMap
 from ..core.lock import lock
 from ..sources import environment
 from . import for_ssl, seen_contexts
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _patches = Patches()
 
 # What stands in keys for contexts of the caller's with default trust, by the trust of the block.
-_tokens: weakref.WeakKeyDictionary[ssl.SSLContext, dict[Trust, ssl.SSLContext]] = weakref.WeakKeyDictionary()
+_tokens = IdentityMap()
 
 # The modules that were imported under an export, each with the default context that it made of that.
 _imported_under_export: list[tuple[Any, object]] = []
@@ -150,7 +150,10 @@ def _token(trust: Trust, own: ssl.SSLContext | None) -> ssl.SSLContext:
     if own is None:
         return _token_of(trust)
     with lock:
-        tokens = _tokens.setdefault(own, {})
+        tokens: dict[Trust, ssl.SSLContext] | None = _tokens.get(own)
+        if tokens is None:
+            tokens = {}
+            _tokens.set(own, tokens)
         return tokens.setdefault(trust, Context(ssl.PROTOCOL_TLS_CLIENT))
 
 

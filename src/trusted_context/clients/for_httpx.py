@@ -173,11 +173,10 @@ def _make_for(trust: Trust, own: ssl.SSLContext | None, host: str, port: int) ->
         entry = next((entry for entry in live.all_live() if entry.trust == trust), None)
         if entry is None:
             raise _EndedError
-        made = None if own is None else for_ssl.stand_in(own, entry, host, port)
-        if made is None:
-            verifier = entry.resolved.verifier
-            made = verifier.borrowing(host, port, source=entry.resolved.summary)
-        return made
+        if own is None:
+            return entry.resolved.verifier.borrowing(host, port, source=entry.resolved.summary)
+        # One with a client certificate that cannot be read from it stays: it is verified as without a block.
+        return for_ssl.stand_in(own, entry, host, port) or own
 
     return make
 

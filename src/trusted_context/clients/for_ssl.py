@@ -16,6 +16,7 @@ from ..core import connections, live
 from ..core.connections import Plan
 from ..core.contexts import Context, TrueSSLContext
 from ..core.hosts import normalise_host
+from ..core.lock import lock
 from ..sources import defaults
 from . import seen_contexts
 from .patches import Patches
@@ -172,14 +173,22 @@ def _remembered(  # all of them facts of one connection
     # Until it is connected, a socket shows the context that it is made by: so that is its own.
     if not is_connected or (entry.trust.native and verified):
         return make()
-    key = (entry.resolved.verifier, verified)
-    found = known.stand_ins.get(key)
+    key = (entry.resolved.verifier, verified, presents)
+    stand_ins = known.stand_ins  # others are put in their place when the context changes meanwhile
+    found = stand_ins.get(key)
     if found is None:
         made = make()
         if made is None:
             return None
-        found = known.stand_ins.setdefault(key, made)
+        with lock:
+            found = stand_ins.setdefault(key, made)
+            while len(stand_ins) > _MOST_STAND_INS:
+                del stand_ins[next(iter(stand_ins))]
     return found
+
+
+# A context that lives on may be used in any number of blocks.
+_MOST_STAND_INS = 8
 
 
 def _where(server_hostname: Any) -> tuple[str | None, int | None]:

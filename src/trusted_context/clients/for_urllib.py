@@ -17,6 +17,8 @@ from urllib.request import AbstractHTTPHandler, HTTPSHandler, OpenerDirector
 
 from ..core import live
 from ..core.contexts import Context
+from ..core.identity import IdentityMap
+from ..sources import defaults
 from . import downgrade, for_ssl, seen_contexts
 from .patches import Patches
 
@@ -39,7 +41,7 @@ _before: list[OpenerDirector | None] = []
 _through: ContextVar[OpenerDirector | None] = ContextVar("trusted_context_opener", default=None)
 _made_by_global_opener: weakref.WeakSet[http.client.HTTPConnection] = weakref.WeakSet()
 # Contexts that stand for none.
-_placeholders: weakref.WeakSet[ssl.SSLContext] = weakref.WeakSet()
+_placeholders = IdentityMap()
 
 
 def install() -> None:
@@ -114,7 +116,7 @@ def _gives_way(connection: Any, context: Any, *, verified: bool) -> bool:
     A default one stays, with its owner's settings: its connections are verified by the block all the same. A chosen one
     stays too, unless the global opener was built with it and the block verifies.
     """
-    if context in _placeholders:
+    if _placeholders.get(context):
         return True
     if connection in _made_by_global_opener:
         return verified and not seen_contexts.is_default(context)
@@ -126,9 +128,10 @@ def _is_pasted(context: Any) -> bool:
 
     http.client enables post-handshake authentication on what it makes, which no function of the module ssl does.
     """
-    replaced = _ssl._create_default_https_context is not ssl.create_default_context
+    if _ssl._create_default_https_context is ssl.create_default_context or defaults.inner_of(context) is not context:
+        return False
     unverified = context.verify_mode == ssl.CERT_NONE and not context.cert_store_stats()["x509"]
-    return replaced and unverified and bool(context.post_handshake_auth)
+    return unverified and bool(context.post_handshake_auth)
 
 
 def _make_do_open(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -201,7 +204,7 @@ class _LazyHTTPSHandler(HTTPSHandler):
         AbstractHTTPHandler.__init__(self)
         # It trusts no CA, and gives way when a connection is made.
         self._placeholder = Context(ssl.PROTOCOL_TLS_CLIENT)
-        _placeholders.add(self._placeholder)
+        _placeholders.set(self._placeholder, True)  # noqa: FBT003
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         # The class as it is at the call: a recorder may have put a double there.

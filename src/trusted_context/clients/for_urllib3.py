@@ -18,7 +18,7 @@ import weakref
 from ..core import live
 from ..core.contexts import Context
 from ..sources import defaults
-from . import for_ssl
+from . import for_ssl, seen_contexts
 from .patches import Patches
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ def _server_of(connection: Any) -> tuple[str, int | None]:
 
 def _governed_by(connection: Any, entry: Entry | None) -> tuple[Trust, bool] | None:
     """What decides on the connection, if a block does; ``None`` also where somebody chose its trust."""
-    if entry is None or not (_is_default(connection) or _is_proxy_default(connection)):
+    if entry is None or not (_is_default(connection) or _has_default(connection) or _is_proxy_default(connection)):
         return None
     return entry.trust, entry.trust.verifies(*_server_of(connection))
 
@@ -182,6 +182,13 @@ def _is_default(connection: Any) -> bool:
     if context is not None and context is not _preloaded_by_requests():
         return False
     return connection.cert_reqs not in _UNVERIFIED and not _names_a_choice(connection)
+
+
+def _has_default(connection: Any) -> bool:
+    """Whether it was given a context whose trust is default, by which it is verified as those of every client are."""
+    context = getattr(connection, "ssl_context", None)
+    unverified = connection.cert_reqs in _UNVERIFIED if context is not None else True
+    return not unverified and not _names_a_choice(connection) and seen_contexts.is_default(context)
 
 
 def _names_a_choice(connection: Any) -> bool:

@@ -29,6 +29,8 @@ class Known:
 
     Attributes:
         loads: whether each load of CAs since the context was made was a default's; ``None`` where it was made before.
+        in_folder: whether it was seen to be given a folder that is no default's.
+        changes: how often CAs or ciphers were loaded, begun and ended.
         certificate: the arguments of the client certificate that was loaded; ``None`` where none was seen.
         looks: the settings and numbers of certificates for which the rest holds.
         default: whether its trust is default.
@@ -38,21 +40,35 @@ class Known:
         stand_ins: contexts that stand in for it, by what verifies.
     """
 
-    __slots__ = ("certificate", "default", "has_key", "loads", "looks", "protocols", "settings", "stand_ins")
+    __slots__ = (
+        "certificate",
+        "changes",
+        "default",
+        "has_key",
+        "in_folder",
+        "loads",
+        "looks",
+        "protocols",
+        "settings",
+        "stand_ins",
+    )
 
     def __init__(self, *, is_new: bool) -> None:
         self.loads: list[bool] | None = [] if is_new else None
         self.certificate: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.protocols: list[str] | None = [] if is_new else None
         self.has_key: bool | None = False if is_new else None
-        self.forget()
-
-    def forget(self) -> None:
-        """Look at the context anew."""
+        self.in_folder = False
+        self.changes = 0
         self.looks: object = None
         self.default = False
         self.settings: Settings | None = None
         self.stand_ins: dict[object, ssl.SSLContext] = {}
+
+    def change(self) -> None:
+        """Have the context looked at anew, also by whom is looking now."""
+        self.changes += 1
+        self.looks = None
 
 
 # Emptied when the last block ends: what happens to a context outside is not seen.
@@ -66,13 +82,14 @@ def install(patches: Patches) -> None:
     """See from now on what is done to contexts."""
     global _watching
     _watching = True
-    patches.wrap(TrueSSLContext, "__new__", _make_new)
     patches.override(TrueSSLContext, "load_default_certs", _make_load_defaults)
     patches.override(TrueSSLContext, "set_default_verify_paths", _make_set_default_paths)
     patches.override(TrueSSLContext, "load_verify_locations", _make_load_verify_locations)
     patches.override(TrueSSLContext, "load_cert_chain", _make_load_cert_chain)
     patches.override(TrueSSLContext, "set_alpn_protocols", _make_set_alpn_protocols)
     patches.override(TrueSSLContext, "set_ciphers", _make_set_ciphers)
+    # The last: of a context that is known from its beginning nothing may be missed.
+    patches.wrap(TrueSSLContext, "__new__", _make_new)
 
 
 def forget() -> None:
@@ -89,7 +106,8 @@ def is_default(context: Any) -> bool:
         return False
     if inner is not context:
         # truststore's own, which trusts what the operating system does, and what was loaded into it.
-        return not any(inner.cert_store_stats().values()) or look(inner).default
+        known = look(inner)
+        return known.default or not (known.in_folder or any(inner.cert_store_stats().values()))
     return not _is_overridden(inner) and look(inner).default
 
 
@@ -129,16 +147,23 @@ def look(context: Any) -> Known:
                 _known.set(context, known)
     looks = _looks(context)
     if known.looks != looks:
-        known.forget()
-        known.default = context.protocol in _PROTOCOLS and (_has_default_loads(known) or defaults.is_default(context))
+        # Other threads may be using what was found before, so each is replaced by what is found, and never unset.
+        changes = known.changes
+        known.default = (
+            context.protocol in _PROTOCOLS
+            and not known.in_folder
+            and (_has_default_loads(known) or defaults.is_default(context))
+        )
         known.settings = Settings(context)
+        known.stand_ins = {}
         # Outside of blocks changes are not seen: what was found out holds for this once.
-        known.looks = looks if _watching else None
+        known.looks = looks if _watching and known.changes == changes else None
     return known
 
 
 def _has_default_loads(known: Known) -> bool:
-    return bool(known.loads) and all(known.loads or ())
+    loads = known.loads
+    return bool(loads) and all(loads or ())
 
 
 def _looks(context: Any) -> tuple[object, ...]:
@@ -215,11 +240,13 @@ def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> None:
         known = None if isinstance(self, Context) else _known_of(self)
-        before = known.loads if known else None
+        before = (known.loads, known.in_folder) if known else (None, False)
         original(self, *args, **kwargs)
         if known is not None:
-            known.looks = None
-            known.loads = None if before is None else [*before, True]  # whatever it called for that
+            # Whatever it called for that.
+            known.loads = None if before[0] is None else [*before[0], True]
+            known.in_folder = before[1]
+            known.change()
 
     return method
 
@@ -243,14 +270,33 @@ def _make_set_default_paths(original: Callable[..., None]) -> Callable[..., None
 
 
 def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
-    def note(known: Known, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        known.looks = None
-        if known.loads is not None:
-            paths = [path for path in (cafile, capath) if path is not None]
-            is_default = cadata is None and all(map(defaults.is_default_path, paths))
-            known.loads = [*known.loads, is_default]
+    @functools.wraps(original)
+    def load_verify_locations(self: Any, *args: Any, **kwargs: Any) -> None:
+        known = None if isinstance(self, Context) else _known_of(self)
+        if known is None:
+            original(self, *args, **kwargs)
+            return
+        before = known.loads
+        # A choice until it is done: another thread may connect meanwhile, and what fails may have loaded a part.
+        known.loads = None if before is None else [*before, False]
+        known.change()
+        try:
+            original(self, *args, **kwargs)
+            _note_load(known, before, *args, **kwargs)
+        finally:
+            known.change()
 
-    return _noting(original, note)
+    return load_verify_locations
+
+
+def _note_load(
+    known: Known, before: list[bool] | None, cafile: Any = None, capath: Any = None, cadata: Any = None
+) -> None:
+    folder_is_default = capath is None or defaults.are_default_folders(capath)
+    known.in_folder |= not folder_is_default
+    if before is not None:
+        is_default = folder_is_default and cadata is None and (cafile is None or defaults.is_default_path(cafile))
+        known.loads = [*before, is_default]
 
 
 def _make_load_cert_chain(original: Callable[..., None]) -> Callable[..., None]:
@@ -274,6 +320,6 @@ def _make_set_alpn_protocols(original: Callable[..., None]) -> Callable[..., Non
 
 def _make_set_ciphers(original: Callable[..., None]) -> Callable[..., None]:
     def note(known: Known, *_args: Any) -> None:
-        known.looks = None
+        known.change()
 
     return _noting(original, note)

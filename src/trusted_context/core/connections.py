@@ -55,13 +55,17 @@ class Plan:
         self.is_over = is_over
 
     def check(self) -> None:
-        """Refuse to write to a connection whose block has ended.
+        """Refuse to shake hands over, or write to, a connection whose block has ended.
 
         Raises:
             ConnectionResetError: it has; clients answer it as they answer any stale connection, by another one.
         """
         if self.is_over is not None and self.is_over():
             refuse()
+
+    def choosing(self, context: ssl.SSLContext) -> Plan:
+        """The plan of the same connection, after somebody gave it *context*."""
+        return Plan(creating=self.creating, during=context, shown=context, trust=self.trust)
 
 
 def refuse(*_args: Any, **_kwargs: Any) -> None:
@@ -94,6 +98,7 @@ class _Planned:
         if plan is None:
             shake_hands()
             return
+        plan.check()
         try:
             try:
                 self._set_context(plan.during)
@@ -103,6 +108,13 @@ class _Planned:
         except OSError as error:
             handshake.keep(error, self, plan.trust, plan.source)
             raise
+
+    def choose_context(self, context: ssl.SSLContext) -> None:
+        """Verify by *context*, which somebody chose for this connection alone."""
+        if self._plan is None:
+            self._set_context(context)
+        else:
+            self.follow(self._plan.choosing(context))
 
     def _set_context(self, context: ssl.SSLContext) -> None:
         if self._sslobj is not None:  # a socket that is not connected yet, or was closed by another thread, has none
@@ -122,6 +134,8 @@ class _Planned:
 @functools.lru_cache(maxsize=32)
 def _socket_class(base: Any) -> Any:
     class Socket(_Planned, base):  # type: ignore[misc]  # a class found at run time
+        context = property(base.context.fget, _Planned.choose_context)
+
         def _set_context(self, context: ssl.SSLContext) -> None:
             super()._set_context(context)
             # Not before it is connected: until then it is made by the context that it shows.
@@ -146,6 +160,11 @@ def _socket_class(base: Any) -> Any:
 @functools.lru_cache(maxsize=32)
 def _object_class(base: Any) -> Any:
     class Object(_Planned, base):  # type: ignore[misc]  # as above
+        # Not the one that it has: another thread may ask during the handshake.
+        context = property(
+            lambda self: base.context.fget(self) if self._plan is None else self._plan.shown, _Planned.choose_context
+        )
+
         def do_handshake(self) -> None:
             self._shake_hands(super().do_handshake)
 

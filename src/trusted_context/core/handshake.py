@@ -99,6 +99,7 @@ def _make_watched_socket(base: Any, plan: Plan) -> Any:
         _verifying = False
 
         def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002  # as it is there
+            plan.check()
             self._verifying = True
             try:
                 super().do_handshake(block)
@@ -130,6 +131,7 @@ def _make_watched_socket(base: Any, plan: Plan) -> Any:
 def _make_watched_object(base: Any, plan: Plan) -> Any:
     class WatchedObject(base):  # type: ignore[misc]  # as above
         def do_handshake(self) -> None:
+            plan.check()
             try:
                 super().do_handshake()
             except ssl.SSLCertVerificationError as error:
