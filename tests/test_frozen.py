@@ -82,7 +82,8 @@ def test_a_freezer_sees_every_module_of_the_package(tmp_path):
     files = {path.relative_to(root.parent).with_suffix("") for path in root.rglob("*.py")}
     modules = {".".join(path.parts).removesuffix(".__init__") for path in files}
     assert len(modules) > 30
-    assert modules - finder.modules.keys() == set()
+    # A program that uses Dask imports its plugin by name.
+    assert modules - finder.modules.keys() - {"trusted_context.dask"} == set()
 
 
 def test_a_zip_application_enters_a_block_and_is_the_command(server, ca_file, other_file, tmp_path):

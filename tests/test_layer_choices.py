@@ -4,6 +4,7 @@ import ssl
 
 import pytest
 from by_hand import get
+from material import hashed_name
 from servers import BODY, fails
 
 from trusted_context import trusted_context
@@ -93,3 +94,20 @@ def test_a_context_of_the_older_protocol_that_verifies_by_the_defaults_is_a_defa
 def test_what_is_no_context_of_the_standard_library_is_a_choice():
     """pyOpenSSL's, say, which urllib3 can be told to use."""
     assert not seen_contexts.is_default(object())
+
+
+@pytest.mark.parametrize("moment", ["before", "inside"])
+def test_a_folder_that_is_no_defaults_is_a_choice_whatever_it_holds(moment, port, ca_file, other_file, monkeypatch):
+    """One with a default's CAs and more, loaded while a block lives: what else it holds cannot be seen in a context."""
+    default, wider = (other_file.with_name(name) for name in ("default.d", "wider.d"))
+    for folder, files in ((default, [other_file]), (wider, [other_file, ca_file])):
+        folder.mkdir()
+        for file in files:
+            (folder / hashed_name(file)).write_bytes(file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(default))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with trusted_context(other_file):
+        if moment == "inside":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(capath=wider)
+        assert get(port, context) == BODY

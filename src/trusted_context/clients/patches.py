@@ -36,7 +36,8 @@ class Patches:
         """
         for name in names:
             owner, _, attribute = name.rpartition(".")
-            if attribute not in vars(Patches.owner(module, owner) if owner else module):
+            found: Any = Patches.owner(module, owner) if owner else module
+            if attribute not in getattr(found, "__dict__", {}):
                 raise NotCoveredError(f"which finds no {name} in its {module.__name__}")
 
     @staticmethod
