@@ -136,8 +136,7 @@ def _known_of(context: Any) -> Known | None:
     return known
 
 
-def look(context: Any) -> Known:
-    """What is known of *context*, one of the standard library's, as it is now."""
+def _known_or_new(context: Any) -> Known:
     known = _known_of(context)
     if known is None:
         with lock:
@@ -145,6 +144,12 @@ def look(context: Any) -> Known:
             if known is None:
                 known = Known(is_new=False)
                 _known.set(context, known)
+    return known
+
+
+def look(context: Any) -> Known:
+    """What is known of *context*, one of the standard library's, as it is now."""
+    known = _known_or_new(context)
     looks = _looks(context)
     if known.looks != looks:
         # Other threads may be using what was found before, so each is replaced by what is found, and never unset.
@@ -228,9 +233,8 @@ def _noting(original: Callable[..., Any], note: Callable[..., None]) -> Callable
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        known = None if isinstance(self, Context) else _known_of(self)
-        if known is not None:
-            note(known, *args, **kwargs)
+        if not isinstance(self, Context):
+            note(_known_or_new(self), *args, **kwargs)
         return result
 
     return method
@@ -272,10 +276,10 @@ def _make_set_default_paths(original: Callable[..., None]) -> Callable[..., None
 def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def load_verify_locations(self: Any, *args: Any, **kwargs: Any) -> None:
-        known = None if isinstance(self, Context) else _known_of(self)
-        if known is None:
+        if isinstance(self, Context):
             original(self, *args, **kwargs)
             return
+        known = _known_or_new(self)
         before = known.loads
         # A choice until it is done: another thread may connect meanwhile, and what fails may have loaded a part.
         known.loads = None if before is None else [*before, False]
