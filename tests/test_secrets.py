@@ -14,7 +14,7 @@ import warnings
 import pytest
 from checking import forms, small_machine
 from commands import ended, start, trusted
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from trusted_context import check, explain, trusted_context
@@ -224,6 +224,7 @@ def failures(text):
 
 @many
 @given(secrets)
+@example(fill("fe80::1%{}x@corp.test", '"', ""))  # one quotation mark opens a name and another ends it
 def test_property_36_no_note_repeats_what_an_exception_says(text):
     """A secret in an exception's text or in what it holds: neither the explanation nor the note has it."""
     # In a sentence a URL ends at a blank.

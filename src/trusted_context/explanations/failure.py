@@ -137,7 +137,7 @@ def _code(code: int | None, message: str, path: Iterable[Certificate]) -> int | 
 _NOT_YET_VALID, _EXPIRED = 9, 10
 # Python's words, rustls', curl's and Go's, before the name that was asked for.
 _HOST = re.compile(
-    r"not valid for (?:name )?['\"](?P<name>[^'\"]{1,253})['\"]"
+    r"not valid for (?:name )?(?:'(?P<pythons>[^'\"]{1,253})'|\"(?P<rustls>[^'\"]{1,253})\")"
     r"|matches target host ?name '(?P<curls>[^']{1,253})'"
     r"|certificate is valid for [^\n]{1,400}?, not (?P<gos>[\w.:-]{1,253})(?!\S)"
 )
