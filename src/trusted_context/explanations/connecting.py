@@ -43,8 +43,19 @@ def _of_tls(error: BaseException) -> Make | None:
     # Python 3.11.2 raises the second for a connection that ends in the middle of a handshake.
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _cut_off
-    # aiohttp's errors of that type have no reason.
-    return _BY_NAME.get(table.of_reason(str(getattr(error, "reason", None))) or "")
+    return _BY_NAME.get(table.of_reason(_reason(error)) or "")
+
+
+# An older Python has no name for what a newer OpenSSL says, and gives its words alone.
+_WITHOUT_NAME = re.compile(r"\[SSL\] ([a-z ]{1,80}) \(")
+
+
+def _reason(error: ssl.SSLError) -> str:
+    reason = getattr(error, "reason", None)  # aiohttp's errors of that type have none
+    if isinstance(reason, str):
+        return reason
+    words = _WITHOUT_NAME.match(str(error))
+    return words[1].replace(" ", "_").upper() if words else ""
 
 
 def _not_tls(server: str) -> Cause:

@@ -171,7 +171,15 @@ _TABLE = (
             "WRONG_VERSION_NUMBER",
         ),
     ),
-    Kind("old-tls", reasons=("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "UNSUPPORTED_SSL_VERSION")),
+    Kind(
+        "old-tls",
+        reasons=(
+            "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",  # a client that takes such a version, but not its signatures
+            "TLSV1_ALERT_PROTOCOL_VERSION",
+            "UNSUPPORTED_PROTOCOL",
+            "UNSUPPORTED_SSL_VERSION",
+        ),
+    ),
     Kind("old-renegotiation", reasons=("UNSAFE_LEGACY_RENEGOTIATION_DISABLED",)),
     Kind(
         "client-certificate",
