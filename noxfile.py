@@ -32,6 +32,8 @@ _OWN = {
     "native": ("explain_native",),
     "greenlets": ("greenlets",),
 }
+# The tests of the clients that the suite itself installs.
+_CLIENTS = sum((_OWN[name] for name in ("requests", "httpx", "aiohttp", "botocore")), ())
 # The suites that suites/run.py knows, and what each needs; CPython's own need a Python that has its tests.
 _SUITES = {
     "test_urllib2": "",
@@ -61,7 +63,8 @@ def _versions(**pins: str) -> nox.parametrize:
     return nox.parametrize("pins", [nox.param(value, id=name) for name, value in pins.items()])
 
 
-@nox.session
+# Not by default, since `lowest` has the same oldest versions, and the suite on each Python the newest.
+@nox.session(default=False)
 @_versions(oldest=_OLDEST["urllib3"], newest="urllib3<3 requests")
 def requests(session: nox.Session, pins: str) -> None:
     """The urllib3 and requests that the package and its tests ask for at least, and the newest."""
@@ -80,14 +83,16 @@ def httpx(session: nox.Session, pins: str) -> None:
     _test(session, pins, names, *_MATRIX)
 
 
-@nox.session
+# Not by default, since `lowest` has the same oldest versions, and the suite on each Python the newest.
+@nox.session(default=False)
 @_versions(oldest=f"{_OLDEST['aiohttp']} fsspec", newest="aiohttp fsspec")
 def aiohttp(session: nox.Session, pins: str) -> None:
     """The client of fsspec and gcsfs."""
     _test(session, pins, _OWN["aiohttp"], *_MATRIX)
 
 
-@nox.session
+# Not by default, since `lowest` has the same oldest versions, and the suite on each Python the newest.
+@nox.session(default=False)
 @_versions(oldest=_OLDEST["botocore"], newest="botocore")
 def botocore(session: nox.Session, pins: str) -> None:
     """The client of boto3."""
@@ -147,25 +152,27 @@ def dask(session: nox.Session, pins: str) -> None:
     _test(session, pins, _OWN["dask"])
 
 
-@nox.session
+# Not by default, since it brings gigabytes, and Dask is tested.
+@nox.session(default=False)
 @_versions(newest="ray")
 def ray(session: nox.Session, pins: str) -> None:
     """A local Ray."""
     _test(session, pins, _OWN["ray"])
 
 
-@nox.session
+# Not by default, since it needs Java.
+@nox.session(default=False)
 @_versions(newest="pyspark")
 def spark(session: nox.Session, pins: str) -> None:
     """A local cluster of Spark's; it needs Java 17."""
     _test(session, pins, _OWN["spark"])
 
 
-@nox.session
+# Not by default, since the suite on each Python has the newest of all but the hub's.
+@nox.session(default=False)
 def everything(session: nox.Session) -> None:
     """The whole suite with the newest of all of them at once."""
-    own = sum((names for client, names in _OWN.items() if client != "native"), ())
-    _test(session, "hf_xet huggingface_hub", own, "tests")
+    _test(session, "hf_xet huggingface_hub", _CLIENTS + _OWN["hub"], "tests")
 
 
 @nox.session
@@ -184,7 +191,7 @@ def lowest(session: nox.Session) -> None:
     project = nox.project.load_toml("pyproject.toml")["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     pins = [re.sub(r">=([^,]+).*", r"==\1", requirement) for requirement in declared]
-    _test(session, " ".join(pins), sum((_OWN[name] for name in _OWN.keys() - {"hub"}), ()), "tests")
+    _test(session, " ".join(pins), _CLIENTS, "tests")
 
 
 @nox.session(default=False)
@@ -195,20 +202,13 @@ def prereleases(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize(
-    "mode",
-    [
-        nox.param({"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}, id="dev"),
-        nox.param({"PYTHONOPTIMIZE": "1"}, id="O"),
-        nox.param({"PYTHONOPTIMIZE": "2"}, id="OO"),
-    ],
-)
-def modes(session: nox.Session, mode: dict[str, str]) -> None:
+def modes(session: nox.Session) -> None:
     """What every client does, with the interpreter's own modes, which the tests' workers and programs inherit."""
     session.install(".[test]")
     # Helpers of the tests assert too, and pytest warns that under -O these do not.
     ignored = ("-W", "ignore::pytest.PytestConfigWarning")
-    session.run("python", "-m", "pytest", *_UNATTENDED, *ignored, *_MATRIX, "tests/test_restore.py", env=mode)
+    for mode in ({"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"}, {"PYTHONOPTIMIZE": "1"}, {"PYTHONOPTIMIZE": "2"}):
+        session.run("python", "-m", "pytest", "-q", *_UNATTENDED, *ignored, *_MATRIX, "tests/test_restore.py", env=mode)
 
 
 @nox.session
@@ -233,7 +233,7 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """The distributions: the same bytes each time, sound, and the tests pass from the source distribution."""
+    """The distributions: the same bytes each time, sound, and tests pass from the source distribution."""
     session.install("build", "check-wheel-contents", "twine", "validate-pyproject[all]")
     session.run("validate-pyproject", "pyproject.toml")
     folders = [Path(session.create_tmp(), name) for name in ("one", "two")]
@@ -250,7 +250,10 @@ def package(session: nox.Session) -> None:
         tar.extractall(folders[0], filter="data")
     session.chdir(files[0].removesuffix(".tar.gz"))
     session.install(".[test]")
-    session.run("python", "-m", "pytest", "-q", *_UNATTENDED)
+    # Not the whole suite, which runs elsewhere: what reads the files that are in the distribution, and the clients.
+    reading = ("tests/test_docs.py", "tests/test_examples.py", "tests/test_readme.py", "tests/test_security.py")
+    session.run("python", "-m", "pytest", "-q", *_UNATTENDED, "--collect-only", silent=True)
+    session.run("python", "-m", "pytest", "-q", *_UNATTENDED, *reading, *_MATRIX)
 
 
 @nox.session
