@@ -4,8 +4,11 @@ import base64
 
 import bundle_rules
 import material
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+pytestmark = pytest.mark.slow
 
 GOOD = [material.make_ca(f"Good {number}") for number in range(3)]
 OUT_OF_USE = material.make_ca("Out of use")

@@ -12,6 +12,8 @@ import pytest
 from trusted_context import BundleError, trusted_context
 from trusted_context.sources import bundles, forms, pem
 
+pytestmark = pytest.mark.slow
+
 BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 WIDE = "-----BEGIN CERTIFICATE-----\n".encode("utf-16-le")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CLONE = Path(__file__).parents[1]
 # Neither the environment, nor the user's folder, nor site-packages.
 ALONE = ("-I", "-S")

@@ -14,6 +14,8 @@ from trusted_context import explain, trusted_context
 from trusted_context.explanations import anchors, notes
 from trusted_context.sources import stores
 
+pytestmark = pytest.mark.slow
+
 _FAILED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
 _SIZE = 64_000
 # What repeats in a text that shall make a regular expression try again at each place.

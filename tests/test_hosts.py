@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from trusted_context.checks.target import parse_proxy, parse_target
 from trusted_context.core.hosts import authority, normalise_host, parse_host, parse_url
 
+pytestmark = pytest.mark.slow
+
 parts = st.sampled_from(
     ["https", "http", ":", "/", "//", "@", "[", "]", "::1", "%", "%2F", ".", "..", "corp.test", "443", "65536", "?",
      "#", " ", "\\", "\u00fc", "\u00df", "\u3002", "\uff0e", "\ufe13", "\u212a", "\u0130", "\x00", "\ud800", '"', "<",

@@ -15,6 +15,8 @@ from trusted_context import trusted_context
 from trusted_context.core import live
 from trusted_context.core.lock import lock
 
+pytestmark = pytest.mark.slow
+
 _SOURCE = str(Path(package.__file__).parent)
 
 

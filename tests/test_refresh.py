@@ -8,6 +8,8 @@ from servers import BODY, Server, fetch, refusal, serving
 
 from trusted_context import BundleError, current, trusted_context
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def other_server(other_ca):

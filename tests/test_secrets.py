@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from trusted_context import check, explain, trusted_context
 from trusted_context.core import redaction
 
+pytestmark = pytest.mark.slow
+
 # What is looked for: each secret has it at its beginning and at its end, so that a part of one is found too.
 MARK = "Zq7xKw9T"
 SHAPES = [

@@ -9,6 +9,7 @@ import urllib.request
 import warnings
 from pathlib import Path
 
+import pytest
 import trustme
 from conftest import assert_same, state
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,8 @@ from servers import Server, fetch, serving, verify_failure
 
 from trusted_context import InsecureWarning, current, trusted_context
 from trusted_context.core import live
+
+pytestmark = pytest.mark.slow
 
 _CA, _OTHER = trustme.CA(), trustme.CA()
 _ACTORS = ("main", "thread 1", "thread 2", "task")

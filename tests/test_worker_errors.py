@@ -11,6 +11,8 @@ from servers import fetch
 
 from trusted_context import explain, trusted_context
 
+pytestmark = pytest.mark.slow
+
 POOLS = ["pool", "executor", "loky", "joblib", "multiprocess"]
 SAYS_SO = "localhost: this failed in a worker process that was started before the block: "
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 METHODS = multiprocessing.get_all_start_methods()
 FRESH = [method for method in METHODS if method != "fork"]
 REFUSED = "SSLCertVerificationError"

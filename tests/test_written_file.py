@@ -23,6 +23,8 @@ from exported import (
 from trusted_context import trusted_context
 from trusted_context.sources import exported_file
 
+pytestmark = pytest.mark.slow
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes, links or signals")
 
 
