@@ -181,7 +181,10 @@ def zipapp(session: nox.Session) -> None:
     session.install(".[test]")
     session.run("python", "tools/make_pyz.py", "dist/trusted-context.pyz")
     session.run(
-        "python", "-m", "pytest", "-rs", "-m", "", "tests/test_check_bare.py", env={"TESTED_PYZ": "dist/trusted-context.pyz"}
+        "python",
+        *("-m", "pytest", "-rs", "-m", ""),
+        "tests/test_check_bare.py",
+        env={"TESTED_PYZ": "dist/trusted-context.pyz"},
     )
 
 

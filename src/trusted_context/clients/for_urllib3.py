@@ -141,6 +141,8 @@ def _for_server(connection: Any, entry: Entry) -> dict[str, Any]:
     _write_versions(context, connection)
     context.post_handshake_auth = True
     context.hostname_checks_common_name = False
+    if connection.assert_hostname is False:  # which urllib3 before 2.0.3 forgets to tell the context
+        context.check_hostname = False
     # Without cert_reqs="CERT_NONE" urllib3 would ask for a verified certificate after the handshake.
     reqs = {} if entry.trust.verifies(host, port) else {"cert_reqs": ssl.CERT_NONE}
     return {**_NO_CAS, **reqs, "ssl_context": context}
