@@ -210,7 +210,8 @@ def test_a_local_block_does_not_reach_the_threads_of_snapshot_download(hub, stor
     with trusted_context(ca_file, local=True):
         assert download(hub, new_folder()) == {WEIGHTS: CONTENT[WEIGHTS]}
         storage.requests.clear()
-        assert fails(download_snapshot, hub, new_folder())
+        # One thread: where several fail, huggingface_hub 1 may close the client that another is about to use.
+        assert fails(download_snapshot, hub, new_folder(), max_workers=1)
         assert not storage.requests
         assert any("/api/models/" in request for request in hub.requests)
 

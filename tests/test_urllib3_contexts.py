@@ -26,9 +26,6 @@ from urllib3.exceptions import HTTPError
 from trusted_context import trusted_context
 from trusted_context.sources import stores
 
-# urllib3 2.0.2 checks the host's name nevertheless (https://github.com/urllib3/urllib3/issues/3051).
-FALSE_ASSERTS_NOTHING = tuple(map(int, urllib3.__version__.split(".")[:3])) >= (2, 0, 3)
-
 
 def fetch(url, manager=None, **settings):
     """What the URL holds, through *manager* or through one made with *settings* and closed at once."""
@@ -53,8 +50,7 @@ def test_a_host_name_that_a_pool_asserts_is_for_that_pool(server, elsewhere, ca_
     with trusted_context(ca_file):
         assert fails(fetch, elsewhere.url).verify_code == 62
         assert fetch(elsewhere.url, assert_hostname="elsewhere.test") == BODY
-        if FALSE_ASSERTS_NOTHING:
-            assert fetch(elsewhere.url, assert_hostname=False) == BODY
+        assert fetch(elsewhere.url, assert_hostname=False) == BODY
         with pytest.raises(HTTPError, match=r"other\.test"):
             fetch(elsewhere.url, assert_hostname="other.test")
         assert fails(fetch, elsewhere.url).verify_code == 62
@@ -182,7 +178,7 @@ def test_what_is_written_on_a_pool_is_for_that_pool(server, elsewhere, ca_file, 
     changes = {
         "ca_certs": (other_file, False),
         "cert_reqs": ("CERT_NONE", True),
-        "assert_hostname": (False, True) if FALSE_ASSERTS_NOTHING else ("elsewhere.test", True),
+        "assert_hostname": (False, True),
         "assert_fingerprint": ("00" * 32, False),
     }
     for name, (value, works) in changes.items():
