@@ -106,7 +106,8 @@ def hub(session: nox.Session, pins: str) -> None:
     _test(session, pins, _OWN["hub"])
 
 
-@nox.session
+# Not by default, since these seven clients are large, and no block reaches them.
+@nox.session(default=False)
 @_versions(newest="curl_cffi grpcio polars pyarrow pycurl rasterio wandb")
 def native(session: nox.Session, pins: str) -> None:
     """Clients with TLS of their own, whose failures say what reaches them."""
@@ -138,7 +139,8 @@ def notebook(session: nox.Session) -> None:
     _test(session, packages, ("notebook", "interface", "html", "refresh"), "tests/test_examples.py")
 
 
-@nox.session
+# Not by default, since the suite itself starts workers, and Dask's are tested.
+@nox.session(default=False)
 @_versions(newest="joblib loky multiprocess")
 def workers(session: nox.Session, pins: str) -> None:
     """Worker processes of multiprocessing and of what has a copy of it."""
@@ -206,7 +208,8 @@ def prereleases(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *_UNATTENDED)
 
 
-@nox.session
+# Not by default, since it runs the clients' tests three times more.
+@nox.session(default=False)
 def modes(session: nox.Session) -> None:
     """What every client does, with the interpreter's own modes, which the tests' workers and programs inherit."""
     session.install(".[test]")
@@ -216,7 +219,8 @@ def modes(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "-q", *_UNATTENDED, *ignored, *_MATRIX, "tests/test_restore.py", env=mode)
 
 
-@nox.session
+# Not by default, as `modes`.
+@nox.session(default=False)
 def isolated(session: nox.Session) -> None:
     """The same under ``python -I``, which reads no variables, and so takes no workers either."""
     session.install(".[test]")
@@ -270,7 +274,8 @@ def types(session: nox.Session) -> None:
     session.run("ty", "check", "--error-on-warning", "tests/typing_check.py")
 
 
-@nox.session
+# Not by default, since only a change of the workflows can break it.
+@nox.session(default=False)
 def workflows(session: nox.Session) -> None:
     """What GitHub runs, by its schema, and as zizmor judges it without asking anybody."""
     session.install("check-jsonschema", "zizmor")

@@ -2,12 +2,16 @@
 
 import contextlib
 import importlib
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from servers import BODY, fetch
 
 from trusted_context import clients, trusted_context
 from trusted_context.clients import importing
+from trusted_context.clients.records import CLIENTS
 
 SEAMS = {
     "aiohttp.connector": ["TCPConnector._get_ssl_context", "BaseConnector.connect"],
@@ -51,3 +55,20 @@ def test_every_seam_has_such_a_test():
     """What is not tried above is covered as a whole, is what Windows has none of, or patches the process."""
     whole = {"httpx", "httpx2", "multiprocess.util", "multiprocessing.util"}
     assert set(clients._SEAMS) - set(SEAMS) == {*whole, "gevent.ssl", "eventlet.green.ssl"}
+
+
+def test_the_oldest_versions_are_those_that_the_project_declares():
+    """What a client's record names for the tests is what pyproject.toml asks for at least."""
+    file = Path(__file__).parents[1] / "pyproject.toml"
+    if not file.exists():
+        pytest.skip("pyproject.toml is not here")
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    floors = {
+        re.split(r"[\[>]", each)[0]: re.search(r">=([\d.]+)", each)[1].split(".") for each in declared if ">=" in each
+    }
+    for pin in " ".join(client.oldest for client in CLIENTS).split():
+        name, version = pin.split("==")
+        parts = version.split(".")
+        floor = floors[name.partition("[")[0]]
+        assert [*floor, "0", "0"][: len(parts)] == parts, pin

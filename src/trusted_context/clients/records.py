@@ -80,7 +80,7 @@ CLIENTS = (
         errors=("httpcore", "httpcore2", "httpx", "httpx2"),
         argument={"httpx": "verify", "httpx2": "verify"},
         beneath={"httpcore": "httpx", "httpcore2": "httpx2"},
-        oldest="httpx[http2,socks]==0.27.0 httpx2[http2,socks]==2.0.0",
+        oldest="httpx[http2,socks]==0.28.0 httpx2[http2,socks]==2.16.0",
     ),
     Client(
         "aiohttp",
