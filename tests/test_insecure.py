@@ -13,7 +13,7 @@ import trustme
 from servers import BODY, Server, fetch, refusal, serving
 
 from trusted_context import InsecureWarning, clients, trusted_context
-from trusted_context.core.contexts import Verifier, verifier
+from trusted_context.core.contexts import Settings, Verifier, verifier
 from trusted_context.core.trust import Trust
 
 
@@ -120,6 +120,22 @@ def test_a_python_that_allows_older_versions_is_hardened():
     with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
     assert verifier(Trust())._harden(context).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_every_context_of_a_block_is_hardened(ca_file, monkeypatch):
+    """Those that verify, those that do not, and those in place of a caller's default one."""
+    hardened = []
+    harden = Verifier._harden
+    monkeypatch.setattr(Verifier, "_harden", lambda self, context: hardened.append(context) or harden(self, context))
+    verifying = verifier(Trust((ssl.PEM_cert_to_DER_cert(ca_file.read_text()),)))
+    settings = Settings(ssl.create_default_context())
+    made = [
+        verifying.new(),
+        verifying.borrowing("localhost", 443),
+        verifier(Trust(insecure=True)).borrowing("localhost", 443),
+        *(verifying.stand_in(settings, verified=each, check_hostname=True, verify_flags=0) for each in (True, False)),
+    ]
+    assert all(any(context is each for each in hardened) for context in made)
 
 
 # --- the warning

@@ -205,7 +205,9 @@ class Verifier:
             return self._unverified(_Borrowing(ssl.PROTOCOL_TLS_CLIENT), source=source, is_over=is_over)
         if self.trust.native:
             return self._native(source, is_over)
-        return self._borrow(_Borrowing(ssl.PROTOCOL_TLS_CLIENT), _default_settings(), source, is_over)
+        context = _Borrowing(ssl.PROTOCOL_TLS_CLIENT)
+        self._harden(context)
+        return self._borrow(context, _default_settings(), source, is_over)
 
     def stand_in(  # noqa: PLR0913  # all of them facts of one connection
         self,
