@@ -73,7 +73,8 @@ def test_a_file_that_serves_is_not_written_again(ca):
 
 
 _HOLD = """
-    import os, sys, time
+    import os, signal, sys, time
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has its children ignore it
     from trusted_context import trusted_context
     trusted_context([sys.argv[1], sys.argv[1]], export=True).start()
     print(os.environ["SSL_CERT_FILE"], flush=True)
