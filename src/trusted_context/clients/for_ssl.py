@@ -159,10 +159,9 @@ def _plan(creating: ssl.SSLContext, during: ssl.SSLContext, shown: ssl.SSLContex
     )
 
 
-def _remembered(  # all of them facts of one connection
+def _remembered(
     context: Any, known: Known, entry: Entry, *, verified: bool, presents: bool, is_connected: bool
 ) -> ssl.SSLContext | None:
-
     def make() -> ssl.SSLContext | None:
         if presents and verified:
             return _with_key(context, known, entry)
@@ -240,7 +239,7 @@ def _is_connected(sock: Any) -> bool:
 
 def _make_wrap_bio(original: Callable[..., ssl.SSLObject]) -> Callable[..., ssl.SSLObject]:
     @functools.wraps(original)
-    def wrap_bio(  # as it is there
+    def wrap_bio(
         self: Any,
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
