@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 
+# The one module of a client that every block needs and that needs no library. Imported by the first block, it would be
+# half of what that costs beside the certificates.
+from . import for_ssl as for_ssl
 from . import importing
 from .patches import NotCoveredError
 from .records import CLIENTS
@@ -19,14 +22,9 @@ if TYPE_CHECKING:
         for_greenlets,
         for_httpx,
         for_multiprocessing,
-        for_ssl,
         for_urllib,
         for_urllib3,
     )
-
-# Each module in which a client is covered, with our module for it and the function of that which covers it. Ours is
-# imported when theirs is: most programs have one or two of these clients, and pay for no more at their first block.
-_SEAMS = {module: (client.name, cover) for client in CLIENTS for module, cover in client.modules.items()}
 
 _installed: list[ModuleType] = []
 
@@ -42,10 +40,9 @@ def install() -> None:
     if _installed:
         return
     try:
-        for client in CLIENTS:
-            if not client.modules:
-                _call(client.name, "install")
-        importing.watch({name: functools.partial(_call, *seam) for name, seam in _SEAMS.items()})
+        for client in _AT_ONCE:
+            _call(client, "install")
+        importing.watch(_SEAMS)
     except Exception:
         restore()
         raise
@@ -57,9 +54,7 @@ def _call(client: str, verb: str, *theirs: ModuleType) -> None:
     It is imported under the lock, for which a fork waits: a child that was forked in the middle of an import would wait
     for ever for the lock of that module.
     """
-    from importlib import import_module
-
-    module = import_module(f".for_{client}", __name__)
+    module = _import(client)
     if module not in _installed:
         _installed.append(module)
     try:
@@ -68,6 +63,24 @@ def _call(client: str, verb: str, *theirs: ModuleType) -> None:
         raise
     except Exception as error:
         raise RuntimeError(f"the client {client!r} could not be installed, none was: {error}") from error
+
+
+@functools.cache
+def _import(client: str) -> ModuleType:
+    from importlib import import_module
+
+    return import_module(f".for_{client}", __name__)
+
+
+# The clients that are covered without waiting for a module, and each module that is waited for, with what covers it.
+# Ours is imported when theirs is: most programs have one or two of these clients, and pay for no more at their first
+# block.
+_AT_ONCE = [client.name for client in CLIENTS if not client.modules]
+_SEAMS = {
+    module: functools.partial(_call, client.name, cover)
+    for client in CLIENTS
+    for module, cover in client.modules.items()
+}
 
 
 def restore() -> list[str]:

@@ -40,9 +40,14 @@ _destination: ContextVar[tuple[str, int | None] | None] = ContextVar("trusted_co
 
 def install() -> None:
     """Put a look at its context before every TLS connection of this process."""
+    seen_contexts.remember()
+    _patches.repeat(_replace, TrueSSLContext)
+
+
+def _replace() -> None:
     _patches.wrap(TrueSSLContext, "wrap_socket", make_wrap_socket)
     _patches.wrap(TrueSSLContext, "wrap_bio", _make_wrap_bio)
-    seen_contexts.install(_patches)
+    seen_contexts.watch(_patches)
 
 
 def restore() -> list[str]:

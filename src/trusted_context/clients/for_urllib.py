@@ -51,10 +51,15 @@ def install() -> None:
         LookupError: http.client's own class is nowhere to be found.
     """
     _before.append(_urllib._opener)
-    _patches.wrap(_find_https_connection(), "connect", _make_connect)
-    _patches.wrap(urllib.request.AbstractHTTPHandler, "do_open", _make_do_open)
-    _patches.wrap(urllib.request.OpenerDirector, "open", _make_open)
+    owners = _find_https_connection(), urllib.request.AbstractHTTPHandler, urllib.request.OpenerDirector
+    _patches.repeat(functools.partial(_replace, *owners), *owners)
     urllib.request.install_opener(_GlobalOpener(_before[0]))
+
+
+def _replace(connection: type, handler: type, opener: type) -> None:
+    _patches.wrap(connection, "connect", _make_connect)
+    _patches.wrap(handler, "do_open", _make_do_open)
+    _patches.wrap(opener, "open", _make_open)
 
 
 def restore() -> list[str]:

@@ -11,7 +11,7 @@ from .patches import NotCoveredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -22,7 +22,7 @@ _wanted: dict[str, Cover] = {}
 _finding: ContextVar[frozenset[str]] = ContextVar("trusted_context_finding", default=frozenset())
 
 
-def watch(modules: dict[str, Cover]) -> None:
+def watch(modules: Mapping[str, Cover]) -> None:
     """Call each function with its module: now where that is imported, else as soon as it is. The lock is held."""
     _wanted.update(modules)
     if _finder not in sys.meta_path:
@@ -63,15 +63,18 @@ def _step_back() -> None:
     """Take our finder away: the list from before is back, with what other code has changed since."""
     global _lists
     now = sys.meta_path
-    others = [finder for finder in now if finder is not _finder]
     if _lists is None or now is not _lists[1]:  # other code put a list of its own there
-        sys.meta_path = others
+        sys.meta_path = _others(now)
         return
     before, _, made = _lists
     if now != made:
-        before[:] = others
+        before[:] = _others(now)
     sys.meta_path = before
     _lists = None
+
+
+def _others(finders: list[Any]) -> list[Any]:
+    return [finder for finder in finders if finder is not _finder]
 
 
 # Libraries, by name and version, that a warning has said are not covered.

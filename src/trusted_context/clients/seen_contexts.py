@@ -78,10 +78,14 @@ _known = IdentityMap()
 _watching = False
 
 
-def install(patches: Patches) -> None:
-    """See from now on what is done to contexts."""
+def remember() -> None:
+    """Keep from now on what is found out of contexts, since what is done to them is about to be seen."""
     global _watching
     _watching = True
+
+
+def watch(patches: Patches) -> None:
+    """See from now on what is done to contexts."""
     patches.override(TrueSSLContext, "load_default_certs", _make_load_defaults)
     patches.override(TrueSSLContext, "set_default_verify_paths", _make_set_default_paths)
     patches.override(TrueSSLContext, "load_verify_locations", _make_load_verify_locations)

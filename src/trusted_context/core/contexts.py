@@ -153,9 +153,15 @@ class Settings:
 _COPIED = ("options", "minimum_version", "maximum_version", "hostname_checks_common_name", "post_handshake_auth")
 
 
-@functools.cache
-def _default_settings() -> Settings:
-    return Settings(Context(ssl.PROTOCOL_TLS_CLIENT))
+_defaults: Settings | None = None
+
+
+def _default_settings(new: Context | None = None) -> Settings:
+    """The settings of a new context, read once: from *new*, where one is at hand, since another takes time to make."""
+    global _defaults
+    if _defaults is None:
+        _defaults = Settings(new or Context(ssl.PROTOCOL_TLS_CLIENT))
+    return _defaults
 
 
 class Verifier:
@@ -181,10 +187,11 @@ class Verifier:
             self.new()  # what is wrong with it is an error at entry
             return
         first = Context(ssl.PROTOCOL_TLS_CLIENT)
+        settings = _default_settings(first)
         self.refused = load(first, trust.anchors)
         self.authorities = first.cert_store_stats()["x509_ca"]
         if not trust.native:
-            self._lent[_default_settings().of_loan] = self._finish(first)
+            self._lent[settings.of_loan] = self._finish(first)
 
     def new(self, host: str | None = None, port: int | None = None, *, source: str | None = None) -> ssl.SSLContext:
         """A private context that verifies this host by itself, and outlives every block."""

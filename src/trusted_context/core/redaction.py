@@ -100,8 +100,9 @@ def show_path(text: str) -> str:
     if not looks_like_path(text):
         return measure(text)
     text, equals, value = text.partition("=")
-    shown = "".join(map(_show_part, _SEPARATOR.split(text)))
-    return f"{shown}{equals}{_show_value(value)}"
+    if "@" in text or _LONG_RUN.search(text):
+        text = "".join(map(_show_part, _SEPARATOR.split(text)))
+    return f"{text}{equals}{_show_value(value)}"
 
 
 def _show_value(value: str) -> str:

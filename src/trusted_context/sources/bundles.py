@@ -38,6 +38,7 @@ _FIRST_READ = 64 * 1024
 # A file this young may be rewritten within the tick of its time stamp (two seconds on FAT and some network shares).
 _SETTLED_SECONDS = 2.0
 
+_HIGH_SURROGATE = re.compile("[\ud800-\udbff]")
 _FOLDER_NAME = re.compile(r"[0-9a-f]{8}\.\d+|.+\.(?:pem|crt|cer|cert|der|p7b|p7c)", re.IGNORECASE)
 
 
@@ -121,9 +122,11 @@ def is_place(piece: Piece) -> bool:
 
 def is_text(piece: str) -> bool:
     """Whether *piece* is content and no path: it may hold a key, and is shown nowhere."""
-    return (
-        _is_written_text(piece) or forms.is_encoded(piece) or (forms.may_be_a_key(piece) and not os.path.exists(piece))
-    )
+    if _is_written_text(piece):
+        return True
+    if "." in piece:  # no letter of base64: what follows is for names without an ending
+        return False
+    return forms.is_encoded(piece) or (forms.may_be_a_key(piece) and not os.path.exists(piece))
 
 
 def _is_written_text(piece: str) -> bool:
@@ -187,12 +190,13 @@ def read_path(path: str) -> Bundle:
     """
     if not path:
         raise BundleError("cafile='' is an empty path: name a file or folder, or leave cafile out")
-    if "\0" in path or any("\ud800" <= letter <= "\udbff" for letter in path):
+    if "\0" in path or not (path.isascii() or _HIGH_SURROGATE.search(path) is None):
         raise BundleError(
             f"cafile={label(path)} holds a null character or the like, as no path does: give content as bytes"
         )
     path = os.path.expanduser(path)
-    return read_folder(path) if os.path.isdir(path) else _read_file(path)
+    status = _status(path)
+    return read_folder(path) if status and stat.S_ISDIR(status.st_mode) else _read_file(path, status)
 
 
 def read_folder(folder: str) -> Bundle:
@@ -208,7 +212,8 @@ def read_folder(folder: str) -> Bundle:
     bundles, skipped = [], []
     for name in chosen:
         try:
-            bundles.append(_read_file(os.path.join(folder, name)))
+            path = os.path.join(folder, name)
+            bundles.append(_read_file(path, _status(path)))
         except BundleError as error:
             skipped.append(str(error))
         except OSError as error:
@@ -232,21 +237,31 @@ def _check_size(folder: str, names: list[str]) -> None:
         )
 
 
-def version(path: str) -> tuple[int, ...] | None:
-    """What changes whenever the file or folder at *path* does, or ``None`` where that cannot be told."""
+def _status(path: str) -> os.stat_result | None:
     try:
-        status = os.stat(path)
+        return os.stat(path)
     except OSError:
         return None
-    age = time.time() - max(status.st_mtime, status.st_ctime)
-    if age < _SETTLED_SECONDS or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+
+
+def version(path: str) -> tuple[int, ...] | None:
+    """What changes whenever the file or folder at *path* does, or ``None`` where that cannot be told."""
+    return _version(_status(path))
+
+
+def _version(status: os.stat_result | None) -> tuple[int, ...] | None:
+    if status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return None
+    if time.time() - max(status.st_mtime, status.st_ctime) < _SETTLED_SECONDS:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read_file(path: str) -> Bundle:
-    current = version(path)
-    return _load(path) if current is None else _load_version(os.path.abspath(path), path, current)
+def _read_file(path: str, status: os.stat_result | None) -> Bundle:
+    current = _version(status)
+    if current is None:
+        return _load(path)
+    return _load_version(path if os.path.isabs(path) else os.path.abspath(path), path, current)
 
 
 @functools.lru_cache(maxsize=256)

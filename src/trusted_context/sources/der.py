@@ -39,6 +39,17 @@ def element(content: bytes, start: int) -> tuple[int, int, int]:
     return content[start], body, body + length
 
 
+def is_whole_certificate(content: bytes) -> bool:
+    """Whether *content* is surely one whole certificate, of 260 bytes to 64 KiB as nearly all are (RFC 5280, 4.1)."""
+    # A version, tagged 0, is in none of the other kinds at this place.
+    return (
+        content[:2] == b"\x30\x82"
+        and int.from_bytes(content[2:4], "big") == len(content) - 4
+        and content[4:6] == b"\x30\x82"
+        and content[8:9] == b"\xa0"
+    )
+
+
 def kind(content: bytes, start: int = 0) -> str:
     """What the SEQUENCE at *start* is, by its first members; a certificate where it is nothing else that is known."""
     try:

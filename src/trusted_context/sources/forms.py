@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from . import der, elements, others, overlooked, parts, pem
@@ -158,9 +159,14 @@ class _Reading:
         text = _unquoted(text)
         if not text or self._read_xml(text):
             return
+        blocks = list(pem.blocks(text))
+        between = [text[before.stop : block.start] for before, block in itertools.pairwise(blocks)]
+        # Together first: comments between hundreds of blocks hold nothing, and each search takes time.
+        is_told = overlooked.find(b"\n".join(between)) is not None
         position, is_pem = 0, False
-        for block in pem.blocks(text):
-            self._tell_overlooked(text[position : block.start])
+        for block in blocks:
+            if is_told or not position:
+                self._tell_overlooked(text[position : block.start])
             self._read_block(block)
             position = block.stop
             is_pem = is_pem or not block.prefix
@@ -171,7 +177,7 @@ class _Reading:
             self._tell_overlooked(text[position:])
         if not is_pem:
             self._instead.append(known or others.UNKNOWN)
-            if not _is_utf_8(text):
+            if not parts.is_utf_8(text):
                 self._strange.append(self._position())
 
     def _read_block(self, block: pem.Block) -> None:
@@ -197,7 +203,9 @@ class _Reading:
 
     def _read_certificate(self, block: pem.Block) -> None:
         content, kind = block.content(), der.CERTIFICATE
-        if fault := block.fault:
+        if der.is_whole_certificate(content) and not block.fault:
+            self._add(content)
+        elif fault := block.fault:
             self._fault(self._next_place(), fault)
         elif (kind := der.kind(content)) == der.PKCS7:
             command = f"openssl pkcs7 -print_certs -in {self._path}"
@@ -252,14 +260,6 @@ def _unquoted(text: bytes) -> bytes:
     if len(text) > 1 and text[:1] == text[-1:] and text[:1] in {b'"', b"'"}:
         return text[1:-1].strip()
     return text
-
-
-def _is_utf_8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _is_certificate(content: bytes) -> bool:

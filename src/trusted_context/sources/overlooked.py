@@ -7,11 +7,12 @@ import re
 from .parts import BEGIN_IN_UTF_16
 
 _LETTERS = rb"[A-Za-z0-9+/]{45}"
-# Every one has a bounded length, so that a search takes time in proportion to the text. The first word is looked for
-# before the pattern, which takes longer.
+# Every one has a bounded length, so that a search takes time in proportion to the text. What each begins with is looked
+# for before the pattern, which takes longer: in capitals, where that ignores the case.
+_IN_CAPITALS = b"BEGIN"
 _KINDS = (
     (
-        b"BEGIN",
+        _IN_CAPITALS,
         # Word processors make one long dash of several.
         re.compile(rb"(?:-|\xe2\x80[\x90-\x95])[ \t]{0,4}BEGIN[A-Z0-9_ #\t-]{1,40}CERTIFICATE(?! REQ)", re.IGNORECASE),
         "the damaged first line of a certificate, which is to be '-----BEGIN CERTIFICATE-----' and nothing else",
@@ -22,7 +23,7 @@ _KINDS = (
         "base64 without a '-----BEGIN CERTIFICATE-----' line before it",
     ),
     (
-        b"LS0TLS1CRUDJTI",  # base64 of '-----BEGIN'
+        b"LS0tLS1CRUdJTi",  # base64 of '-----BEGIN'
         re.compile(rb"LS0tLS1CRUdJTi" + _LETTERS),
         "PEM encoded once more in base64: give what it encodes",
     ),
@@ -37,12 +38,13 @@ _WIDE = tuple(BEGIN_IN_UTF_16.values())
 
 def find(text: bytes) -> str | None:
     """What in *text* was meant to be a certificate, in words."""
-    wide = any(begin in text for begin in _WIDE)
+    wide = b"\0" in text and any(begin in text for begin in _WIDE)
     return "a block in UTF-16 within a text that is not: save the file in one encoding" if wide else find_narrow(text)
 
 
 def find_narrow(content: bytes) -> str | None:
     """The same without UTF-16, for what is in UTF-16 as a whole."""
-    capitals = content.upper()
-    found = (words for word, pattern, words in _KINDS if word in capitals and pattern.search(content))
-    return next(found, None)
+    for start, pattern, words in _KINDS:
+        if start in (content.upper() if start is _IN_CAPITALS else content) and pattern.search(content):
+            return words
+    return None

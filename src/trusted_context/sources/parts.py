@@ -57,6 +57,11 @@ class _Next:
 
 def split(content: bytes) -> Iterator[Part]:
     """The parts of *content* in their order, without the null characters and blanks before each."""
+    if is_utf_8(content) and b"\0" not in content:  # nothing else can be in it, which takes longer to find out
+        text = content.lstrip()
+        if text:
+            yield Part(text, text)
+        return
     walk = _Walk(content)
     position = 0
     while True:
@@ -71,6 +76,15 @@ def split(content: bytes) -> Iterator[Part]:
         position = walk.end_of_text(start, encoding)
         raw = content[start:position]
         yield Part(raw, raw.decode(encoding, "replace").encode() if encoding else raw)
+
+
+def is_utf_8(text: bytes) -> bool:
+    """Whether *text* is in UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _skip_padding(content: bytes, position: int) -> int:

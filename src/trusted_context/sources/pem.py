@@ -53,7 +53,7 @@ class Block:
     def content(self) -> bytes:
         """What its lines encode, without headers; nothing where they are no base64 to the last character."""
         body = _with_breaks(self._body)
-        if _HEADER.match(body):
+        if b":" in body and _HEADER.match(body):
             end = _END_OF_HEADERS.search(body)
             body = body[end.end() :] if end else b""
         return from_base64(body)
@@ -61,7 +61,8 @@ class Block:
 
 def from_base64(text: bytes) -> bytes:
     """What *text* encodes, whose blanks and null characters count for nothing; nothing where it is no base64."""
-    text = text.replace(_NO_BREAK_SPACE, b"")  # as web pages have it at the end of lines; OpenSSL passes over it too
+    if not text.isascii():
+        text = text.replace(_NO_BREAK_SPACE, b"")  # as web pages have it at line ends; OpenSSL passes over it too
     try:
         return binascii.a2b_base64(_with_breaks(text).translate(None, b" \t\r\n\v\f\0"), strict_mode=True)
     except binascii.Error:
