@@ -91,8 +91,8 @@ def again(_options: argparse.Namespace) -> Iterator[Row]:
     timed(enter_same, 100)()
     samples = interleave(40, timed(partial(run_snippet, cafile)), timed(enter_same, 50), timed(enter_new, 50))
     snippet, by_same, by_new = samples
-    yield Row("file again, same object", by_same, snippet, limit=1 / 100, aim=1 / 300)
-    yield Row("file again, new object", by_new, snippet, limit=1 / 100, aim=1 / 300)
+    yield Row("file again, same object", by_same, snippet, limit=1 / 100, aim=1 / 400)
+    yield Row("file again, new object", by_new, snippet, limit=1 / 100, aim=1 / 400)
 
 
 def _first(title: str, ours: tuple[str, str], snippet: tuple[str, str], *arguments: str) -> Row:
