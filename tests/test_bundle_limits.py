@@ -139,7 +139,7 @@ def test_a_folder_of_10_000_files_is_read_and_one_more_is_not(folder, monkeypatc
     real = os.listdir
     # So many files take seconds to make, and links to one of them are files as well.
     monkeypatch.setattr(bundles.os, "listdir", lambda path: real(path) + (names if path == str(folder) else []))
-    monkeypatch.setattr(bundles, "_read_file", lambda path: bundles._load(str(folder / "corp.pem")))
+    monkeypatch.setattr(bundles, "_read_file", lambda path, status: bundles._load(str(folder / "corp.pem")))
     names += ["README"] * 3
     assert len(bundles.read_folder(str(folder)).certificates) == 1
     names.append("one-more.pem")
