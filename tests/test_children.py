@@ -249,7 +249,10 @@ def child(work):
         assert os.waitpid(process, 0)[1] == 0
     else:
         work()
-        sys.exit(0)
+        sys.stdout.flush()
+        # As multiprocessing's children end: a thread that just ended may have held a lock of OpenSSL's while this forked,
+        # which OpenSSL takes as the process exits.
+        os._exit(0)
 
 url, ca_file, fetch = sys.argv[1:]
 content = open(ca_file, "rb", buffering=0).readall()
