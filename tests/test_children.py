@@ -250,8 +250,8 @@ def child(work):
     else:
         work()
         sys.stdout.flush()
-        # As multiprocessing's children end: a thread that just ended may have held a lock of OpenSSL's while this forked,
-        # which OpenSSL takes as the process exits.
+        # As the children of multiprocessing end. A thread that has just ended may have held a lock of OpenSSL's at the
+        # fork, and OpenSSL takes that lock when the process exits.
         os._exit(0)
 
 url, ca_file, fetch = sys.argv[1:]
