@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import certifi
-from _clients import through_httpx, through_requests
+from _clients import through_httpx, through_requests, through_ssl
 from _loopback import Server, serving, stalling
 from _sampling import Fact, Row, format_seconds, in_fresh_process, interleave, timed
 
@@ -327,6 +327,7 @@ LINES: dict[str, Callable[[argparse.Namespace], Iterator[Row | Fact]]] = {
     "handshakes": handshakes,
     "stalled": stalled,
     "note": note,
+    "layer": through_ssl,
     "requests": through_requests,
     "httpx": through_httpx,
 }

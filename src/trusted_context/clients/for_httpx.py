@@ -70,12 +70,13 @@ def _make_handle_request(original: Any, kind: type, library: str) -> Callable[..
     @functools.wraps(original)
     def handle_request(self: Any, request: Any) -> Any:
         while True:
-            with contextlib.suppress(_EndedError):
-                try:
-                    return _bind(original, _governed(self, request, kind, library))(request)
-                except Exception as error:
-                    handshake.keep_with_wrapper(error)
-                    raise
+            try:
+                return _bind(original, _governed(self, request, kind, library))(request)
+            except _EndedError:
+                continue
+            except Exception as error:
+                handshake.keep_with_wrapper(error)
+                raise
 
     return handle_request
 
@@ -84,12 +85,13 @@ def _make_handle_async_request(original: Any, kind: type, library: str) -> Calla
     @functools.wraps(original)
     async def handle_async_request(self: Any, request: Any) -> Any:
         while True:
-            with contextlib.suppress(_EndedError):
-                try:
-                    return await _bind(original, _governed(self, request, kind, library))(request)
-                except Exception as error:
-                    handshake.keep_with_wrapper(error)
-                    raise
+            try:
+                return await _bind(original, _governed(self, request, kind, library))(request)
+            except _EndedError:
+                continue
+            except Exception as error:
+                handshake.keep_with_wrapper(error)
+                raise
 
     return handle_async_request
 
@@ -107,7 +109,7 @@ def _governed(transport: Any, request: Any, kind: type, library: str) -> Any:
     # A pool of somebody else's making is somebody else's choice.
     if entry is None or kind_of_pool.__module__.partition(".")[0] != library.replace("httpx", "httpcore"):
         return transport
-    if not _has_beside(pool) and (lacking := _lacking(pool)):
+    if _beside_of(pool) is None and (lacking := _lacking(pool)):
         importing.warn_not_covered(library, f"which finds no {lacking} in its pools")
         return transport
     ours = _pool_for(pool, request.url, entry.trust, library)
@@ -215,7 +217,7 @@ def _check_each_turn(connection: Any, trust: Trust) -> None:
 
     def handle(request: Any) -> Any:
         # Not whether one governs here: other code may send in a thread of its own what a local block governs.
-        if not any(entry.trust == trust for entry in live.all_live()):
+        if not live.is_trusted(trust):
             raise _EndedError
         connection = held()
         return getattr(type(connection), name)(connection, request)
@@ -223,22 +225,22 @@ def _check_each_turn(connection: Any, trust: Trust) -> None:
     setattr(connection, name, handle)
 
 
-def _has_beside(pool: Any) -> bool:
+def _beside_of(pool: Any) -> _Beside | None:
     own = vars(pool)
-    return isinstance(own.get("close", own.get("aclose")), _Beside)
+    found = own.get("close", own.get("aclose"))
+    return found if isinstance(found, _Beside) else None
 
 
 def _beside(pool: Any) -> _Beside:
-    is_async = hasattr(pool, "aclose")
-    name = "aclose" if is_async else "close"
-    beside = vars(pool).get(name)
-    if not isinstance(beside, _Beside):
+    beside = _beside_of(pool)
+    if beside is None:
         with lock:
-            beside = vars(pool).get(name)
-            if not isinstance(beside, _Beside):
+            beside = _beside_of(pool)
+            if beside is None:
+                is_async = hasattr(pool, "aclose")
                 beside = (_AsyncBeside if is_async else _Beside)(pool)
                 # On the pool itself: it may be closed when no block is live, and is to take ours along when it goes.
-                setattr(pool, name, beside)
+                setattr(pool, "aclose" if is_async else "close", beside)
     return beside
 
 

@@ -20,7 +20,7 @@ from ..core.lock import lock
 from ..sources import defaults
 from . import seen_contexts
 from .patches import Patches
-from .seen_contexts import copy_protocols, has_key, look
+from .seen_contexts import copy_protocols, has_key, look, settings_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ def stand_in(context: Any, entry: Entry, host: str | None, port: int | None) -> 
 
 def _with_key(context: Any, known: Known, entry: Entry) -> ssl.SSLContext | None:
     """A context with the anchors and the client certificate; ``None`` where that was loaded before, or is gone."""
-    if known.certificate is None or known.settings is None or entry.trust.native:
+    if known.certificate is None or entry.trust.native:
         return None
     args, kwargs = known.certificate
     try:
         made = entry.resolved.verifier.with_client_certificate(
-            known.settings,
+            settings_of(context, known),
             lambda private: private.load_cert_chain(*args, **kwargs),
             check_hostname=context.check_hostname,
             verify_flags=context.verify_flags,
@@ -124,9 +124,8 @@ def _with_key(context: Any, known: Known, entry: Entry) -> ssl.SSLContext | None
 def _make_stand_in(
     context: Any, known: Known, entry: Entry, *, verified: bool, is_over: Callable[[], bool] | None = None
 ) -> ssl.SSLContext:
-    assert known.settings
     made = entry.resolved.verifier.stand_in(
-        known.settings,
+        settings_of(context, known),
         verified=verified,
         check_hostname=context.check_hostname,
         verify_flags=context.verify_flags,
@@ -147,8 +146,7 @@ def _plan_for(context: Any, server_hostname: Any, *, is_connected: bool) -> Plan
     creating = _remembered(context, known, entry, verified=verified, presents=presents, is_connected=is_connected)
     if creating is None or (entry.trust.native and verified):
         return creating
-    assert known.settings
-    lent = creating if presents else entry.resolved.verifier.lend(known.settings)
+    lent = creating if presents else entry.resolved.verifier.lend(settings_of(context, known))
     during = lent if verified else context
     return _plan(creating, during, context, entry)
 

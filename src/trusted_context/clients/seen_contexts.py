@@ -34,7 +34,7 @@ class Known:
         certificate: the arguments of the client certificate that was loaded; ``None`` where none was seen.
         looks: the settings and numbers of certificates for which the rest holds.
         default: whether its trust is default.
-        settings: what is its owner's in any case.
+        settings: what is its owner's in any case, and the looks that it had then.
         protocols: what it offers by ALPN; ``None`` where that is not known yet.
         has_key: whether it has a client certificate; ``None`` where that is not known yet.
         stand_ins: contexts that stand in for it, by what verifies.
@@ -62,7 +62,7 @@ class Known:
         self.changes = 0
         self.looks: object = None
         self.default = False
-        self.settings: Settings | None = None
+        self.settings: tuple[object, Settings | None] = (None, None)
         self.stand_ins: dict[object, ssl.SSLContext] = {}
 
     def change(self) -> None:
@@ -105,6 +105,9 @@ def forget() -> None:
 
 def is_default(context: Any) -> bool:
     """Whether *context* has default trust: its CAs are a default's, and it verifies by them."""
+    known = _known_of(context)
+    if known is not None and known.looks is not None and known.looks == _looks(context):  # as most are, each time
+        return known.default and _verify_mode(context) != 0 and not _is_overridden(context)
     inner = defaults.inner_of(context)
     if inner is None or is_ours(inner) or _verify_mode(inner) == 0:  # ssl.CERT_NONE
         return False
@@ -163,7 +166,6 @@ def look(context: Any) -> Known:
             and not known.in_folder
             and (_has_default_loads(known) or defaults.is_default(context))
         )
-        known.settings = Settings(context)
         known.stand_ins = {}
         # Outside of blocks changes are not seen: what was found out holds for this once.
         known.looks = looks if _watching and known.changes == changes else None
@@ -202,6 +204,15 @@ _READ = tuple(
         ),
     )
 )
+
+
+def settings_of(context: Any, known: Known) -> Settings:
+    """What of *context* is its owner's in any case; read when it is needed, since that takes time."""
+    looks, (read_with, settings) = known.looks, known.settings
+    if settings is None or looks is None or looks is not read_with:
+        settings = Settings(context)
+        known.settings = looks, settings
+    return settings
 
 
 def has_key(context: Any, known: Known) -> bool:

@@ -43,7 +43,7 @@ class Entry:
 
     def is_over(self) -> bool:
         """Whether this entry has ended, and no other with the same trust is live."""
-        return not self.live and not any(other.trust == self.trust for other in all_live())
+        return not self.live and not is_trusted(self.trust)
 
 
 # Entries that ended stay in the tuples of contexts they were not left in, marked, and drop out at the next entering:
@@ -78,6 +78,14 @@ def anything_live() -> bool:
 def all_live() -> tuple[Entry, ...]:
     """Every live entry, the newest first."""
     return _entries[::-1]
+
+
+def is_trusted(trust: Trust) -> bool:
+    """Whether a block with this *trust* is live, in any thread."""
+    for entry in _entries:  # noqa: SIM110  # asked at each request of some clients, of one block in most programs
+        if entry.trust is trust or entry.trust == trust:
+            return True
+    return False
 
 
 def enter(entry: Entry, replaced: tuple[Entry, ...] = ()) -> None:

@@ -14,6 +14,7 @@ import sys
 
 from ..core import probing
 from ..core.contexts import Context, TrueSSLContext
+from ..core.identity import IdentityMap
 from . import environment, stores
 
 TYPE_CHECKING = False
@@ -28,9 +29,15 @@ def is_default(context: ssl.SSLContext) -> bool:
     # Neither certificates of servers nor revocation lists can be read from a context.
     if stats["crl"] or stats["x509"] != stats["x509_ca"]:
         return False
-    shown = _authorities(context)
     defaults = _defaults()
+    # A context loses no CA. One that has as many as when it was a default's still has these, however it is used outside
+    # of blocks meanwhile; a folder that it was given there shows no more now than it did then.
+    as_found = stats["x509"], *defaults
+    if _found.get(context) == as_found:
+        return True
+    shown = _authorities(context)
     if _is_union(shown, defaults):
+        _found.set(context, as_found)
         return True
     # Most pins are told by a CA that is no default's, or by the first CA of a folder that they do not find.
     if not shown <= frozenset().union(*(default.shown | default.hidden for default in defaults)):
@@ -38,6 +45,11 @@ def is_default(context: ssl.SSLContext) -> bool:
     for default in defaults:
         _reveal(context, default.hidden - _authorities(context))
     return _is_union(_authorities(context), defaults)
+
+
+# Contexts whose CAs were found to be defaults', with the number of CAs and the defaults. Comparing the CAs takes time,
+# and what is known of a context in a block is forgotten at the block's end.
+_found = IdentityMap()
 
 
 def _reveal(context: ssl.SSLContext, hidden: frozenset[bytes]) -> None:
