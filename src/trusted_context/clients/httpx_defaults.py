@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # The contexts that a library made in a block for whoever chose nothing, with how they looked then.
 _unchosen = IdentityMap()
 
+# The contexts that have a CA, which a context does not lose. They are counted once, since that takes longer than all else
+# that a block does at a request.
+_filled = IdentityMap()
+
 
 def is_default(context: ssl.SSLContext | None, library: str) -> bool:
     """Whether a transport's context has the default trust of *library*; where that cannot be known, it has not."""
@@ -46,7 +50,12 @@ def _is_empty_default(context: ssl.SSLContext, library: str) -> bool:
 
     A context that looks into a folder of somebody's choice shows no CA either: it is told by its other settings alone.
     """
-    if any(context.cert_store_stats().values()) or stores.system_store() is not None:
+    if _filled.get(context):
+        return False
+    if any(context.cert_store_stats().values()):
+        _filled.set(context, True)
+        return False
+    if stores.system_store() is not None:
         return False
     like = defaults.inner_of(_make(library, None, None))
     return like is not None and _settings(like) == _settings(context) and _looks(like) == _looks(context)
