@@ -268,6 +268,20 @@ def test_stop_ends_the_newest_start_and_then_does_nothing(server, ca_file):
     refusal(server.url)
 
 
+def test_stop_ends_the_newest_start_also_of_those_on_both_sides_of_another_block(server, ca_file, other_file):
+    """What was begun before the other block is still around it, and governs nothing inside."""
+    block = trusted_context(ca_file).start()
+    between = trusted_context(other_file).start()
+    block.start()
+    assert fetch(server.url) == BODY
+    block.stop()
+    assert current() is between
+    refusal(server.url)
+    between.stop()
+    assert current() is block
+    block.stop()
+
+
 def test_stop_inside_with_does_not_end_it(server, ca_file):
     """An object started and entered at once: stop() ends what start() began."""
     block = trusted_context(ca_file).start()

@@ -4,11 +4,10 @@ import threading
 import time
 
 import pytest
-from servers import BODY, Server, fetch, refusal, serving
+import urllib3
+from servers import BODY, Server, fails, fetch, refusal, serving
 
 from trusted_context import BundleError, current, trusted_context
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -67,6 +66,17 @@ def test_a_started_block_trusts_the_rotated_file_after_refresh_in_every_thread(s
         again.stop()
         assert current() is outer
         assert fetch(server.url) == BODY
+
+
+def test_what_a_pool_keeps_from_before_is_not_used_after_refresh(keeper, ca_file, rotated):
+    """A kept connection was verified by what is trusted no more; the next one is verified as it is now."""
+    with urllib3.PoolManager(retries=False, timeout=20) as pools, trusted_context(ca_file) as block:
+        for _ in range(2):
+            assert pools.request("GET", keeper.url).data == BODY
+        assert keeper.accepted == 1
+        rotated()
+        block.refresh()
+        fails(pools.request, "GET", keeper.url)
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n", None])
@@ -155,6 +165,7 @@ def test_what_other_code_set_meanwhile_stays(ca_file, tmp_path, other_file):
     assert os.environ.pop("PIP_CERT") == "theirs"
 
 
+@pytest.mark.slow
 def test_no_connection_is_ungoverned_or_refused_while_threads_download_and_the_block_is_refreshed(
     server, other_server, ca_file, other_file, rotated
 ):

@@ -149,6 +149,21 @@ def test_a_407_stays_what_it_is_and_shows_no_password(server, proxy, ca_file):
             assert "hunter2" not in str(caught.value)
 
 
+def test_a_proxy_may_ask_for_a_certificate_after_the_handshake(ca, server, ca_file):
+    """urllib3 offers that (RFC 8446, 4.6.2) to an https:// proxy, so it does so in a block."""
+
+    class Asking(ssl.SSLSocket):
+        def do_handshake(self, *args, **kwargs):
+            super().do_handshake(*args, **kwargs)
+            self.verify_client_post_handshake()  # an error where the client offered nothing of the kind
+
+    asking = ConnectProxy(CREDENTIALS, certificate=ca.issue_cert("localhost"))
+    asking.context.verify_mode, asking.context.post_handshake_auth = ssl.CERT_OPTIONAL, True
+    asking.context.sslsocket_class = Asking
+    with serving(asking), trusted_context(ca_file):
+        assert fetch(server.url, asking) == BODY
+
+
 def test_an_insecure_block_warns_through_a_proxy_too(server, proxy):
     """urllib3's own warning comes through an https:// proxy that is not verified either."""
     entered = pytest.warns(UserWarning, match="verification is off")

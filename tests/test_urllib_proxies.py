@@ -1,9 +1,12 @@
 """urllib through proxies: tunnels obey the block's trust, and proxies are what the environment says."""
 
+import http.client
+import socket
+import ssl
 import urllib.request
 
 import pytest
-from servers import BODY, ConnectProxy, Server, fetch, refusal, serving, verify_failure
+from servers import BODY, ConnectProxy, Server, fails, fetch, refusal, serving, verify_failure
 
 from trusted_context import InsecureWarning, trusted_context
 
@@ -44,6 +47,20 @@ def test_per_host_insecurity_goes_by_the_tunnels_end(server, proxy, other_file):
             refusal(server.url)
         with trusted_context(other_file, insecure={target}):
             assert fetch(server.url) == BODY
+
+
+def test_the_port_of_a_server_that_is_not_verified_is_no_port_of_an_https_proxy(ca, server, other_file):
+    """http.client knows no such proxy: who needs one opens the way there before the tunnel, in this method."""
+    with serving(ConnectProxy(certificate=ca.issue_cert("127.0.0.1"))) as proxy:
+        connection = http.client.HTTPSConnection(*proxy.server_address, timeout=20)
+        connection.set_tunnel("localhost", server.server_port)
+        connection._create_connection = lambda address, *_: ssl.create_default_context().wrap_socket(
+            socket.create_connection(address, timeout=20), server_hostname=address[0]
+        )
+        insecure = {f"127.0.0.1:{server.server_port}"}
+        with pytest.warns(InsecureWarning), trusted_context(other_file, insecure=insecure):
+            fails(connection.connect)
+        assert proxy.tunnelled == []
 
 
 def test_proxies_are_those_that_the_environment_names_inside(server, proxy, ca_file, monkeypatch):
