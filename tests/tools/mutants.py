@@ -37,7 +37,16 @@ TARGETS = {
     "core/contexts.py": [*_LAYER, "insecure", "truststore", "bundle"],
     "core/connections.py": [*_LAYER, "truststore"],
     "sources/defaults.py": [*_LAYER, "truststore"],
-    "core/trust.py": ["insecure", "arguments", "layer_connections", "layer_settings", "refresh", "urllib3", "workers"],
+    "core/trust.py": [
+        "trust",
+        "insecure",
+        "arguments",
+        "layer_connections",
+        "layer_settings",
+        "refresh",
+        "urllib3",
+        "workers",
+    ],
     "core/live.py": [
         "third_threads",
         "governing",
