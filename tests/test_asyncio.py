@@ -144,3 +144,16 @@ def test_a_trust_of_the_operating_systems_verifies(port, ca_file, monkeypatch):
             await refused(port, server_hostname="elsewhere.test")
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_handshake_that_begins_after_its_block_is_a_failure_to_asyncio(native, ca_file, monkeypatch):
+    """Another thread may end the block in between. An error other than SSLError would leave asyncio waiting."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", native)
+    context = ssl.create_default_context()
+    with trusted_context(system=native or None):
+        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+    with pytest.raises(ssl.SSLError, match="has ended") as caught:
+        connection.do_handshake()
+    assert isinstance(caught.value, ConnectionResetError)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import ssl
 
 from . import green, handshake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Callable
     from typing import Any
 
@@ -54,18 +54,23 @@ class Plan:
         self.source = source
         self.is_over = is_over
 
-    def check(self) -> None:
+    def check(self, *, shaking_in_memory: bool = False) -> None:
         """Refuse to shake hands over, or write to, a connection whose block has ended.
 
         Raises:
             ConnectionResetError: it has; clients answer it as they answer any stale connection, by another one.
         """
         if self.is_over is not None and self.is_over():
+            if shaking_in_memory:
+                raise EndedHandshakeError(errno.ECONNRESET, _ENDED)
             refuse()
 
     def choosing(self, context: ssl.SSLContext) -> Plan:
         """The plan of the same connection, after somebody gave it *context*."""
         return Plan(creating=self.creating, during=context, shown=context, trust=self.trust)
+
+
+_ENDED = "the trusted_context block in which this connection was opened has ended"
 
 
 def refuse(*_args: Any, **_kwargs: Any) -> None:
@@ -74,15 +79,21 @@ def refuse(*_args: Any, **_kwargs: Any) -> None:
     Raises:
         ConnectionResetError: always.
     """
-    raise ConnectionResetError(
-        errno.ECONNRESET, "the trusted_context block in which this connection was opened has ended"
-    )
+    raise ConnectionResetError(errno.ECONNRESET, _ENDED)
+
+
+class EndedHandshakeError(ssl.SSLError, ConnectionResetError):
+    """The same of a handshake in memory, in the form that asyncio takes for a failure of it.
+
+    Any other error asyncio leaves to the log of its loop, and then waits for the handshake for a minute.
+    """
 
 
 class _Planned:
     """What sockets and memory connections of a plan have in common. *_sslobj* is the connection of the C module."""
 
     _plan: Plan | None = None
+    _in_memory = False
     _sslobj: Any
 
     # A session would let a later connection skip the verification, be it in another block or in none (RFC 8446, 2.2).
@@ -98,7 +109,7 @@ class _Planned:
         if plan is None:
             shake_hands()
             return
-        plan.check()
+        plan.check(shaking_in_memory=self._in_memory)
         try:
             try:
                 self._set_context(plan.during)
@@ -160,6 +171,8 @@ def _socket_class(base: Any) -> Any:
 @functools.lru_cache(maxsize=32)
 def _object_class(base: Any) -> Any:
     class Object(_Planned, base):  # type: ignore[misc]  # as above
+        _in_memory = True
+
         # Not the one that it has: another thread may ask during the handshake.
         context = property(
             lambda self: base.context.fget(self) if self._plan is None else self._plan.shown, _Planned.choose_context

@@ -131,7 +131,7 @@ def _make_watched_socket(base: Any, plan: Plan) -> Any:
 def _make_watched_object(base: Any, plan: Plan) -> Any:
     class WatchedObject(base):  # type: ignore[misc]  # as above
         def do_handshake(self) -> None:
-            plan.check()
+            plan.check(shaking_in_memory=True)
             try:
                 super().do_handshake()
             except ssl.SSLCertVerificationError as error:
