@@ -241,6 +241,20 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """The readers of foreign bytes and text, under what atheris finds: ``nox -s fuzz -- -max_total_time=600``."""
+    session.install(".")
+    try:
+        session.install("--only-binary=:all:", "atheris")
+    except nox.command.CommandFailed:
+        session.skip("atheris has no wheel for this Python and system")
+    limits = session.posargs or ("-runs=20000", "-max_total_time=6", "-seed=1")  # the same inputs each time
+    for path in sorted(glob.glob("fuzz/fuzz_*.py")):
+        target = Path(path).stem.removeprefix("fuzz_")
+        session.run("python", "fuzz/run.py", target, "-timeout=30", "-verbosity=0", "-print_final_stats=1", *limits)
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """The distributions: the same bytes each time, sound, and tests pass from the source distribution."""
     session.install("build", "check-wheel-contents", "twine", "validate-pyproject[all]")
