@@ -167,3 +167,13 @@ def test_the_exported_file_has_no_commented_certificate(server, ca, corp):
         assert fetch(server.url) == BODY
         with open(block.environment()["SSL_CERT_FILE"], "rb") as file:
             assert file.read().count(b"BEGIN") == 1
+
+
+def test_a_broken_extension_spoils_no_other_certificate(server, ca, corp):
+    """OpenSSL reads such a certificate and takes it for no CA's; Python 3.11 raises that when it loads the next one."""
+    broken = corp.der.replace(b"\x30\x03\x01\x01\xff", b"\x31\x03\x01\x01\xff")  # basicConstraints
+    assert broken != corp.der
+    with trusted_context([ca.cert_pem.bytes(), material.to_pem(broken)]) as block:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=corp.der)
+        block.ssl_context()
+        assert fetch(server.url) == BODY

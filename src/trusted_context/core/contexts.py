@@ -9,11 +9,12 @@ import sys
 from . import connections, handshake
 from .connections import Plan
 from .identity import IdentityMap
+from .loading import load, load_readable, stats
 from .lock import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from typing import Any
 
     from .trust import Trust
@@ -189,7 +190,7 @@ class Verifier:
         first = Context(ssl.PROTOCOL_TLS_CLIENT)
         settings = _default_settings(first)
         self.refused = load(first, trust.anchors)
-        self.authorities = first.cert_store_stats()["x509_ca"]
+        self.authorities = stats(first)["x509_ca"]
         if not trust.native:
             self._lent[settings.of_loan] = self._finish(first)
 
@@ -266,8 +267,7 @@ class Verifier:
     def load_into(self, context: ssl.SSLContext) -> ssl.SSLContext:
         """Give *context* the anchors."""
         readable = [der for place, der in enumerate(self.trust.anchors) if place not in self.refused]
-        if readable:
-            context.load_verify_locations(cadata=b"".join(readable))
+        load_readable(context, readable)
         return self._finish(context)
 
     def _finish(self, context: ssl.SSLContext) -> ssl.SSLContext:
@@ -364,29 +364,6 @@ def _verifier(trust: Trust) -> Verifier:
     return Verifier(trust)
 
 
-def load(context: ssl.SSLContext, certificates: Collection[bytes]) -> tuple[int, ...]:
-    """Add *certificates*, each another, to an empty context; return the positions of those that OpenSSL refused."""
-    if not certificates:
-        return ()
-    try:
-        context.load_verify_locations(cadata=b"".join(certificates))
-    except ssl.SSLError:
-        pass
-    else:
-        # CPython takes some broken elements for the end of the data and then loads no more, without an error.
-        if context.cert_store_stats()["x509"] == len(certificates):
-            return ()
-    return tuple(place for place, der in enumerate(certificates) if not _load_one(context, der))
-
-
-def _load_one(context: ssl.SSLContext, der: bytes) -> bool:
-    try:
-        context.load_verify_locations(cadata=der)
-    except ssl.SSLError:
-        return False
-    return True
-
-
 def count_in(path: str) -> int:
     """How many certificates OpenSSL, and so most programs, find in the PEM file at *path*; 0 where it is none."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
@@ -394,5 +371,4 @@ def count_in(path: str) -> int:
         context.load_verify_locations(cafile=path)
     except OSError:  # ssl.SSLError is one
         return 0
-    found: int = context.cert_store_stats()["x509"]
-    return found
+    return stats(context)["x509"]

@@ -8,7 +8,8 @@ import ssl
 import time
 
 from ..core.certificate import Certificate
-from ..core.contexts import Context, load
+from ..core.contexts import Context
+from ..core.loading import authorities, load
 from ..sources import stores
 
 TYPE_CHECKING = False
@@ -89,5 +90,5 @@ def read(certificates: tuple[bytes, ...]) -> tuple[Certificate, ...]:
     """What OpenSSL takes for CAs among *certificates*, which CPython can name."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     load(context, certificates)
-    named, raw = context.get_ca_certs(), context.get_ca_certs(binary_form=True)
+    named, raw = context.get_ca_certs(), authorities(context)
     return tuple(Certificate(der, info) for der, info in zip(raw, named, strict=True))

@@ -15,6 +15,7 @@ import sys
 from ..core import probing
 from ..core.contexts import Context, TrueSSLContext
 from ..core.identity import IdentityMap
+from ..core.loading import authorities, load
 from . import environment, stores
 
 TYPE_CHECKING = False
@@ -131,7 +132,7 @@ def _is_union(shown: frozenset[bytes], defaults: list[_Default]) -> bool:
 
 
 def _authorities(context: ssl.SSLContext) -> frozenset[bytes]:
-    return frozenset(context.get_ca_certs(binary_form=True))
+    return frozenset(authorities(context))
 
 
 def _defaults() -> list[_Default]:
@@ -150,8 +151,7 @@ def _read(path: str, _state: tuple[int, ...]) -> _Default | None:
     if os.path.isdir(path):
         # As OpenSSL reads them: what it cannot read counts for nothing.
         context = Context(ssl.PROTOCOL_TLS_CLIENT)
-        for der in stores.read_hashed(path):
-            _load_one(context, der)
+        load(context, stores.read_hashed(path))
         return _Default(frozenset(), _authorities(context))
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -159,13 +159,6 @@ def _read(path: str, _state: tuple[int, ...]) -> _Default | None:
     except OSError:  # ssl.SSLError is one
         return None
     return _Default(_authorities(context))
-
-
-def _load_one(context: ssl.SSLContext, der: bytes) -> None:
-    try:
-        context.load_verify_locations(cadata=der)
-    except ssl.SSLError:
-        return
 
 
 @functools.cache
