@@ -75,7 +75,7 @@ def _connect(context: ssl.SSLContext, url: str) -> None:
         pass
 
 
-def _over_a_kept_connection(
+def _over_a_kept_connection(  # noqa: PLR0913  # the columns of a row
     title: str, block: TrustedContext, clients: list[Any], url: str, *, limit: float, aim: float
 ) -> Iterator[Row]:
     kept = [timed(partial(client.get, url), 40) for client in clients]

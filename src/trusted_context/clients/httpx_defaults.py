@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # The contexts that a library made in a block for whoever chose nothing, with how they looked then.
 _unchosen = IdentityMap()
 
-# The contexts that have a CA, which a context does not lose. They are counted once, since that takes longer than all else
-# that a block does at a request.
+# The contexts that have a CA, which a context does not lose. They are counted once, since that takes longer than all
+# else that a block does at a request.
 _filled = IdentityMap()
 
 
@@ -53,7 +53,7 @@ def _is_empty_default(context: ssl.SSLContext, library: str) -> bool:
     if _filled.get(context):
         return False
     if any(context.cert_store_stats().values()):
-        _filled.set(context, True)
+        _filled.set(context, True)  # noqa: FBT003
         return False
     if stores.system_store() is not None:
         return False
