@@ -10,6 +10,7 @@ from .core import live
 from .core.lock import lock
 from .core.warning import warn
 from .sources import environment
+from .sources.exhaustion import add_remedy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def enter(entry: Entry, replaced: tuple[Entry, ...] = ()) -> Entry:
         for old in replaced:
             leave(old)
         return entry  # noqa: TRY300  # so that Ctrl-C at this line, too, finds the way out below
-    except BaseException:
+    except BaseException as error:
         for ended in (entry, *(old for old in replaced if not old.live)):
             leave(ended)
+        if isinstance(error, OSError):
+            add_remedy(error)
         raise
 
 

@@ -57,7 +57,11 @@ def _with_folder(certificates: tuple[bytes, ...], folder: str | None) -> tuple[b
     version = found.st_dev, found.st_ino, found.st_mtime_ns
     # A folder this young may change again within the tick of its time stamp.
     is_settled = time.time() - found.st_mtime > _SETTLED_SECONDS
-    return _join(certificates, folder, version) if is_settled else _join.__wrapped__(certificates, folder, version)
+    join = _join if is_settled else _join.__wrapped__
+    try:
+        return join(certificates, folder, version)
+    except OSError:  # there are no descriptors to read it with
+        return certificates
 
 
 _SETTLED_SECONDS = 2.0

@@ -14,6 +14,7 @@ from ..core.redaction import looks_like_path, measure, show_path, show_url
 from . import forms
 from .carried import Carried
 from .error import BundleError
+from .exhaustion import is_exhausted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ def read_folder(folder: str) -> Bundle:
         except BundleError as error:
             skipped.append(str(error))
         except OSError as error:
+            if is_exhausted(error):
+                raise
             skipped.append(f"{show_path(str(error.filename))}: {error.strerror}")
     if not bundles:
         known = "*.pem, *.crt, *.cer, *.cert, *.der, *.p7b, *.p7c or HASH.0"

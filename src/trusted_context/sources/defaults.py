@@ -17,6 +17,7 @@ from ..core.contexts import Context, TrueSSLContext
 from ..core.identity import IdentityMap
 from ..core.loading import authorities, load
 from . import environment, stores
+from .exhaustion import is_exhausted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ def _read(path: str, _state: tuple[int, ...]) -> _Default | None:
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=path)
-    except OSError:  # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError is one
+        if is_exhausted(error):  # what would be remembered is that the file is no default
+            raise
         return None
     return _Default(_authorities(context))
 

@@ -17,6 +17,8 @@ import os
 import stat
 import time
 
+from .exhaustion import raise_if_exhausted
+
 _PART = "part-"
 # A file that was not finished by then never will be, in seconds.
 _PART_IS_LEFT_OVER = 3600
@@ -41,6 +43,7 @@ def write(certificates: tuple[bytes, ...]) -> str:
         if not _holds(path, content):
             _replace(path, content)
     except OSError as error:
+        raise_if_exhausted(error)
         place = () if error.filename is None else (error.filename,)
         raise type(error)(error.errno, f"{error.strerror} ({_REMEDY})", *place) from None
     return path

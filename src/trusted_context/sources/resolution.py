@@ -9,6 +9,7 @@ from ..core.redaction import show_path
 from ..core.trust import Trust
 from . import bundles, der, environment, exported_file, pem, stores
 from .error import BundleError
+from .exhaustion import add_remedy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,6 +157,14 @@ def resolve(cafile: tuple[Piece, ...] | None, *, system: bool | None, insecure: 
         OSError: a CA file or folder cannot be read; ``filename`` is set.
         BundleError: what is to be trusted holds no usable certificate.
     """
+    try:
+        return _resolve(cafile, system=system, insecure=insecure, strict=strict)
+    except OSError as error:
+        add_remedy(error)
+        raise
+
+
+def _resolve(cafile: tuple[Piece, ...] | None, *, system: bool | None, insecure: Insecure, strict: bool) -> Resolved:
     if insecure is True:
         return Resolved(None, Trust(insecure=True, key_log=prove_key_log()))
     source = stores.find(cafile, system)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import ssl
@@ -14,6 +13,7 @@ from . import bundles, environment
 from .bundles import Bundle
 from .carried import Carried
 from .error import BundleError
+from .exhaustion import is_exhausted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,11 +98,15 @@ def _only_file(material: tuple[Piece, ...]) -> str | None:
 
 
 def read_hashed(folder: str) -> tuple[bytes, ...]:
-    """The certificates that OpenSSL finds in *folder* by their hashed names, in a fixed order."""
+    """The certificates that OpenSSL finds in *folder* by their hashed names, in a fixed order.
+
+    Raises:
+        OSError: there are no descriptors to read it with.
+    """
     found: dict[bytes, None] = {}
     for name in sorted(_hashed_names(folder)):
-        with contextlib.suppress(OSError, BundleError):  # as OpenSSL passes over what it cannot read there
-            found |= dict.fromkeys(bundles.read_path(os.path.join(folder, name)).certificates)
+        # As OpenSSL passes over what it cannot read there.
+        found |= dict.fromkeys(_read_system_file(os.path.join(folder, name)).certificates)
     return tuple(found)
 
 
@@ -147,6 +151,8 @@ def read_variable(name: str, value: str) -> Bundle:
             bundles.check_is_path(path)
             found.append(bundles.read_path(path))
         except (OSError, BundleError) as error:
+            if isinstance(error, OSError) and is_exhausted(error):
+                raise
             failure = failure or error
     if found:
         return bundles.merge(found)
@@ -196,14 +202,20 @@ def _read_system_file(path: str) -> Bundle:
     try:
         # Nobody without administrator rights could mend what is skipped here, and OpenSSL says nothing of it either.
         return bundles.read_path(path).without_skipped() if path else Bundle({})
-    except (OSError, BundleError):
+    except BundleError:
+        return Bundle({})
+    except OSError as error:
+        if is_exhausted(error):  # the store is not empty, and another is not to take its place
+            raise
         return Bundle({})
 
 
 def _hashed_names(folder: str) -> Iterator[str]:
     try:
         return filter(_HASHED_NAME.fullmatch, os.listdir(folder))
-    except OSError:
+    except OSError as error:
+        if is_exhausted(error):
+            raise
         return iter(())
 
 
