@@ -46,14 +46,14 @@ class Candidate:
         source: Source | None = None,
         problem: str | None = None,
     ) -> None:
-        self.name = name
-        self.title = title
-        self.arguments = arguments
-        self.options = options
-        self.problem = problem
+        self.name: str = name
+        self.title: str = title
+        self.arguments: str = arguments
+        self.options: tuple[str, ...] | None = options
+        self.problem: str | None = problem
         self.export: str | None = None
         self.remarks: tuple[str, ...] = ()
-        self.file = source.file if source else None
+        self.file: str | None = source.file if source else None
         self.trust: Trust | None = None
         if source:
             self.trust = Trust(source.bundle.certificates, folder=source.folder, native=source.native)

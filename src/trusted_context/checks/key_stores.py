@@ -65,8 +65,8 @@ class Entry:
     __slots__ = ("command", "der")
 
     def __init__(self, der: bytes, command: str) -> None:
-        self.der = der
-        self.command = command
+        self.der: bytes = der
+        self.command: str = command
 
 
 class UnreadableError(Exception):

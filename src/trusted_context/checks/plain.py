@@ -33,7 +33,7 @@ class PlainAnswerError(OSError):
         self.tls = tls
         status, location = _STATUS.match(answer), _LOCATION.search(answer)
         self._status = int(status[1]) if status else 0
-        self.location = printable((location[1] + location[2]).decode("latin-1") + "/") if location else None
+        self.location: str | None = printable((location[1] + location[2]).decode("latin-1") + "/") if location else None
 
     @property
     def is_portals(self) -> bool:

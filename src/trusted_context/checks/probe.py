@@ -72,10 +72,10 @@ class Handshake:
     __slots__ = ("asks_for_certificate", "chain", "cipher", "refusal", "version")
 
     def __init__(self, tls: ssl.SSLObject) -> None:
-        self.version = tls.version() or "unknown"
-        self.cipher = (tls.cipher() or ("unknown",))[0]
+        self.version: str = tls.version() or "unknown"
+        self.cipher: str = (tls.cipher() or ("unknown",))[0]
         self.chain: tuple[Certificate, ...] = handshake.read_chain(tls)
-        self.asks_for_certificate = False
+        self.asks_for_certificate: bool = False
         self.refusal: OSError | None = None
 
 

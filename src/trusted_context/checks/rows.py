@@ -20,9 +20,9 @@ class Row:
     __slots__ = ("label", "mark", "text")
 
     def __init__(self, mark: str, label: str, text: str) -> None:
-        self.mark = mark
-        self.label = label
-        self.text = clean(text)
+        self.mark: str = mark
+        self.label: str = label
+        self.text: str = clean(text)
 
 
 def title(findings: Findings) -> str:

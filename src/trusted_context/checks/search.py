@@ -45,11 +45,11 @@ class Found:
     def __init__(
         self, title: str, path: str, anchors: tuple[bytes, ...], certificates: tuple[bytes, ...], export: str | None
     ) -> None:
-        self.title = title
-        self.path = path
-        self.anchors = anchors
-        self.certificates = certificates
-        self.export = export
+        self.title: str = title
+        self.path: str = path
+        self.anchors: tuple[bytes, ...] = anchors
+        self.certificates: tuple[bytes, ...] = certificates
+        self.export: str | None = export
 
 
 class Search:

@@ -43,12 +43,12 @@ class Named:
     __slots__ = ("command", "content", "file", "name", "path", "program")
 
     def __init__(self, program: str, file: str, name: str, value: str) -> None:
-        self.program = program
-        self.file = file
-        self.name = show_setting(name)  # git's may be for one URL, with a token in it
+        self.program: str = program
+        self.file: str = file
+        self.name: str = show_setting(name)  # git's may be for one URL, with a token in it
         held = _PEM in value
-        self.path = None if held else _expand(value, file)
-        self.content = value.replace("\\n", "\n").encode() if held else None
+        self.path: str | None = None if held else _expand(value, file)
+        self.content: bytes | None = value.replace("\\n", "\n").encode() if held else None
         self.command = "npm config get ca" if held and program == "npm" else None
 
 

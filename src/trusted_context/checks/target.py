@@ -32,10 +32,10 @@ class Proxy:
     __slots__ = ("authorization", "host", "port", "scheme")
 
     def __init__(self, scheme: str, host: str, port: int, authorization: str | None) -> None:
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.authorization = authorization
+        self.scheme: str = scheme
+        self.host: str = host
+        self.port: int = port
+        self.authorization: str | None = authorization
 
     def __str__(self) -> str:
         return f"{self.scheme}://{authority(self.host, self.port)}"

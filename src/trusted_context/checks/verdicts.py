@@ -28,8 +28,8 @@ class Outcome:
     __slots__ = ("stopped", "works")
 
     def __init__(self, stopped: Stopped | None = None) -> None:
-        self.stopped = stopped
-        self.works = None if stopped and isinstance(stopped.error, TimeoutError) else stopped is None
+        self.stopped: Stopped | None = stopped
+        self.works: bool | None = None if stopped and isinstance(stopped.error, TimeoutError) else stopped is None
 
     @property
     def code(self) -> int | None:
@@ -51,9 +51,9 @@ class Tried:
     __slots__ = ("candidate", "elsewhere", "outcome", "strictly")
 
     def __init__(self, candidate: Candidate, outcome: Outcome | None, strictly: Outcome | None) -> None:
-        self.candidate = candidate
-        self.outcome = outcome
-        self.strictly = strictly
+        self.candidate: Candidate = candidate
+        self.outcome: Outcome | None = outcome
+        self.strictly: Outcome | None = strictly
         self.elsewhere: list[str] = []
 
     @property

@@ -29,12 +29,12 @@ class Client:
         beneath: dict[str, str] | None = None,
         oldest: str = "",
     ) -> None:
-        self.name = name
-        self.modules = modules
-        self.errors = errors
-        self.argument = argument or {}
-        self.beneath = beneath or {}
-        self.oldest = oldest
+        self.name: str = name
+        self.modules: dict[str, str] = modules
+        self.errors: tuple[str, ...] = errors
+        self.argument: dict[str, str] = argument or {}
+        self.beneath: dict[str, str] = beneath or {}
+        self.oldest: str = oldest
 
 
 _SPAWN, _UTIL = "cover_spawn", "cover_util"

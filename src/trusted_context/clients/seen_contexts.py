@@ -58,10 +58,10 @@ class Known:
         self.certificate: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.protocols: list[str] | None = [] if is_new else None
         self.has_key: bool | None = False if is_new else None
-        self.in_folder = False
-        self.changes = 0
+        self.in_folder: bool = False
+        self.changes: int = 0
         self.looks: object = None
-        self.default = False
+        self.default: bool = False
         self.settings: tuple[object, Settings | None] = (None, None)
         self.stand_ins: dict[object, ssl.SSLContext] = {}
 

@@ -50,20 +50,20 @@ class Certificate:
     )
 
     def __init__(self, der: bytes, info: Mapping[str, Any]) -> None:
-        self.der = der
+        self.der: bytes = der
         self._subject = info.get("subject", ())
         self._issuer = info.get("issuer", ())
-        self.full_subject = _full(self._subject)
-        self.full_issuer = _full(self._issuer)
-        self.subject = _short(self._subject)
-        self.issuer = _short(self._issuer)
-        self.not_before = _seconds(info.get("notBefore"))
-        self.not_after = _seconds(info.get("notAfter"))
-        self.names = tuple(
+        self.full_subject: str = _full(self._subject)
+        self.full_issuer: str = _full(self._issuer)
+        self.subject: str = _short(self._subject)
+        self.issuer: str = _short(self._issuer)
+        self.not_before: int | None = _seconds(info.get("notBefore"))
+        self.not_after: int | None = _seconds(info.get("notAfter"))
+        self.names: tuple[str, ...] = tuple(
             printable(name) for kind, name in info.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}
         )
-        self.self_issued = bool(info) and self._subject == self._issuer  # which may both be empty
-        self.locates_its_issuer = bool(info.get("caIssuers"))
+        self.self_issued: bool = bool(info) and self._subject == self._issuer  # which may both be empty
+        self.locates_its_issuer: bool = bool(info.get("caIssuers"))
 
     def names_as_issuer(self, other: Certificate) -> bool:
         """Whether *other* bears the name that this certificate's issuer has; its key may be another."""

@@ -47,12 +47,12 @@ class Plan:
         source: str | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> None:
-        self.creating = creating
-        self.during = during
-        self.shown = shown
-        self.trust = trust
-        self.source = source
-        self.is_over = is_over
+        self.creating: ssl.SSLContext = creating
+        self.during: ssl.SSLContext = during
+        self.shown: ssl.SSLContext = shown
+        self.trust: Trust = trust
+        self.source: str | None = source
+        self.is_over: Callable[[], bool] | None = is_over
 
     def check(self, *, shaking_in_memory: bool = False) -> None:
         """Refuse to shake hands over, or write to, a connection whose block has ended.

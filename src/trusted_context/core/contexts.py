@@ -45,11 +45,11 @@ class Context(TrueSSLContext):  # type: ignore[misc, valid-type]  # a class foun
     sslobject_class = ssl.SSLObject
     _plan: Plan | None = None
 
-    minimum_version = _settable("minimum_version")
-    maximum_version = _settable("maximum_version")
-    options = _settable("options")
-    verify_flags = _settable("verify_flags")
-    verify_mode = _settable("verify_mode")
+    minimum_version: Any = _settable("minimum_version")
+    maximum_version: Any = _settable("maximum_version")
+    options: Any = _settable("options")
+    verify_flags: Any = _settable("verify_flags")
+    verify_mode: Any = _settable("verify_mode")
 
     def follow(self, plan: Plan) -> None:
         """Make and verify connections as *plan* says from now on, not as any context does."""
@@ -122,10 +122,10 @@ class Settings:
     def __init__(self, context: ssl.SSLContext) -> None:
         ciphers = _read(context, "get_ciphers")()
         names = (str(cipher["name"]) for cipher in ciphers if cipher["protocol"] != "TLSv1.3")
-        self.ciphers = ":".join(names)
-        self.level = _read(context, "security_level")
-        self.key_log = _read(context, "keylog_filename")
-        self.values = {name: _read(context, name) for name in _COPIED}
+        self.ciphers: str = ":".join(names)
+        self.level: int | None = _read(context, "security_level")
+        self.key_log: str | None = _read(context, "keylog_filename")
+        self.values: dict[str, Any] = {name: _read(context, name) for name in _COPIED}
 
     def write(self, context: ssl.SSLContext) -> None:
         """Give *context* the same settings, but neither what it verifies nor what it offers by ALPN."""
@@ -183,7 +183,7 @@ class Verifier:
         self.trust = trust
         self._lent: dict[tuple[object, ...], ssl.SSLContext] = {}
         self.refused: tuple[int, ...] = ()
-        self.authorities = 0
+        self.authorities: int = 0
         if trust.insecure is True:
             self.new()  # what is wrong with it is an error at entry
             return

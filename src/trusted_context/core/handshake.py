@@ -42,10 +42,10 @@ class Presented:
     def __init__(
         self, host: str | None, chain: tuple[Certificate, ...], trust: Trust | None, source: str | None = None
     ) -> None:
-        self.host = host
-        self.chain = chain
-        self.trust = trust
-        self.source = source
+        self.host: str | None = host
+        self.chain: tuple[Certificate, ...] = chain
+        self.trust: Trust | None = trust
+        self.source: str | None = source
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors are pickled with all they hold, to come back from a worker process. A system's store is too long for

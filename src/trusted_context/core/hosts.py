@@ -60,10 +60,11 @@ class Url:
     __slots__ = ("host", "port", "rest", "scheme", "userinfo")
 
     def __init__(self, scheme: str | None, userinfo: str, host: Host, rest: str) -> None:
-        self.scheme = scheme
-        self.userinfo = userinfo
-        self.host, self.port = host
-        self.rest = rest
+        self.scheme: str | None = scheme
+        self.userinfo: str = userinfo
+        self.host: str = host[0]
+        self.port: int | None = host[1]
+        self.rest: str = rest
 
     @property
     def is_encoded(self) -> bool:

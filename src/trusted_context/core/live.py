@@ -27,13 +27,13 @@ class Entry:
     def __init__(
         self, owner: TrustedContext, resolved: Resolved, *, unverified: Insecure, local: bool, place: int | None
     ) -> None:
-        self.owner = owner
-        self.resolved = resolved
+        self.owner: TrustedContext = owner
+        self.resolved: Resolved = resolved
         self.trust: Trust = resolved.trust
-        self.unverified = unverified
-        self.local = local
-        self.place = place
-        self.live = False
+        self.unverified: Insecure = unverified
+        self.local: bool = local
+        self.place: int | None = place
+        self.live: bool = False
         self.around: tuple[Entry, ...] = ()
 
     def renew(self, resolved: Resolved) -> None:

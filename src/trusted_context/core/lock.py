@@ -7,7 +7,7 @@ import threading
 
 # Reentrant, since a signal handler or a finaliser may enter or leave a block while this thread is doing so. The bare
 # lock of C: Ctrl-C could come between the lines of a class around it, and leave it held for ever.
-lock = threading.RLock()
+lock: threading.RLock = threading.RLock()
 
 if hasattr(os, "register_at_fork"):
     # Held across a fork, so that no child is forked in the middle of a change, of an import or of OpenSSL's own set-up:

@@ -42,12 +42,12 @@ class Trust:
         strict: bool = False,
         key_log: str | None = None,
     ) -> None:
-        self.anchors = anchors
-        self.folder = folder
-        self.native = native
-        self.insecure = insecure
-        self.strict = strict
-        self.key_log = key_log
+        self.anchors: tuple[bytes, ...] = anchors
+        self.folder: str | None = folder
+        self.native: bool = native
+        self.insecure: Insecure = insecure
+        self.strict: bool = strict
+        self.key_log: str | None = key_log
         self._hash = hash(self._key())
 
     def _key(self) -> tuple[object, ...]:

@@ -30,10 +30,10 @@ class Cause:
     __slots__ = ("happened", "likely", "name", "next")
 
     def __init__(self, name: str, happened: str, likely: str, next: str) -> None:  # noqa: A002  # as it is called
-        self.name = table.KINDS[name].name
-        self.happened = happened
-        self.likely = likely
-        self.next = next
+        self.name: str = table.KINDS[name].name
+        self.happened: str = happened
+        self.likely: str = likely
+        self.next: str = next
 
 
 class Failure:
@@ -59,12 +59,12 @@ class Failure:
         truster: str = "this block",
     ) -> None:
         self.message = message
-        self.host = show_host(host) or show_host(host_in_words(message))
+        self.host: str | None = show_host(host) or show_host(host_in_words(message))
         self.chain = chain
         self.trust = trust
         self.truster = truster
-        self.path = linked(chain)
-        self.code = _code(code, message, self.path)
+        self.path: tuple[Certificate, ...] = linked(chain)
+        self.code: int | None = _code(code, message, self.path)
 
     @property
     def server(self) -> str:

@@ -35,12 +35,12 @@ class Kind:
         elsewhere: tuple[str, ...] = (),
         reasons: tuple[str, ...] = (),
     ) -> None:
-        self.name = name
-        self.cure = cure
-        self.openssl = openssl or {}
-        self.native = native
-        self.elsewhere = elsewhere
-        self.reasons = reasons
+        self.name: str = name
+        self.cure: str | None = cure
+        self.openssl: Mapping[int, str] = openssl or {}
+        self.native: tuple[int, ...] = native
+        self.elsewhere: tuple[str, ...] = elsewhere
+        self.reasons: tuple[str, ...] = reasons
 
 
 # OpenSSL's codes and words are those of X509_verify_cert_error_string(3) and x509_vfy.h, Windows' those of wincrypt.h,
@@ -295,10 +295,10 @@ class Said:
     __slots__ = ("by_python", "code", "place", "words")
 
     def __init__(self, code: int | None, words: str, place: int, *, by_python: bool) -> None:
-        self.code = code
-        self.words = words
-        self.place = place
-        self.by_python = by_python
+        self.code: int | None = code
+        self.words: str = words
+        self.place: int = place
+        self.by_python: bool = by_python
 
 
 def said_in(text: str) -> Said | None:

@@ -34,10 +34,10 @@ class Around:
     __slots__ = ("exports", "insecure", "summary", "trust")
 
     def __init__(self, summary: str, *, exports: bool, insecure: bool, trust: Trust | None) -> None:
-        self.summary = summary
-        self.exports = exports
-        self.insecure = insecure
-        self.trust = trust
+        self.summary: str = summary
+        self.exports: bool = exports
+        self.insecure: bool = insecure
+        self.trust: Trust | None = trust
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors are pickled with all they hold; contexts, which a trust may keep, cannot be.

@@ -52,12 +52,12 @@ class Bundle:
     __slots__ = ("certificates", "origins", "skipped")
 
     def __init__(self, found: dict[bytes, str], skipped: Iterable[str] = ()) -> None:
-        self.certificates = tuple(found)
-        self.origins = tuple(found.values())
+        self.certificates: tuple[bytes, ...] = tuple(found)
+        self.origins: tuple[str, ...] = tuple(found.values())
         told = list(itertools.islice(skipped, _MOST_SKIPPED + 1))
         if len(told) > _MOST_SKIPPED:
             told[_MOST_SKIPPED:] = [f"and more than the {_MOST_SKIPPED} pieces that are named"]
-        self.skipped = tuple(told)
+        self.skipped: tuple[str, ...] = tuple(told)
 
     def without_skipped(self) -> Bundle:
         """The same certificates, with nothing to say of what was skipped."""

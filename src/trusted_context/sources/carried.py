@@ -19,9 +19,9 @@ class Carried:
     __slots__ = ("found", "label", "skipped")
 
     def __init__(self, label: str, found: Mapping[bytes, str], skipped: tuple[str, ...]) -> None:
-        self.label = label
-        self.found = dict(found)
-        self.skipped = skipped
+        self.label: str = label
+        self.found: dict[bytes, str] = dict(found)
+        self.skipped: tuple[str, ...] = skipped
 
     def __reduce__(self) -> tuple[object, ...]:
         return Carried, (self.label, self.found, self.skipped)

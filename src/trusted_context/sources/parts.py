@@ -35,8 +35,8 @@ class Part:
     __slots__ = ("raw", "text")
 
     def __init__(self, raw: bytes, text: bytes | None) -> None:
-        self.raw = raw
-        self.text = text
+        self.raw: bytes = raw
+        self.text: bytes | None = text
 
 
 class _Next:

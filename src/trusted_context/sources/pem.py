@@ -35,11 +35,12 @@ class Block:
     __slots__ = ("_body", "_end_label", "label", "prefix", "start", "stop")
 
     def __init__(self, label: str, prefix: bytes, body: bytes, end_label: str | None, span: tuple[int, int]) -> None:
-        self.label = label
-        self.prefix = prefix
+        self.label: str = label
+        self.prefix: bytes = prefix
         self._body = body
         self._end_label = end_label
-        self.start, self.stop = span
+        self.start: int = span[0]
+        self.stop: int = span[1]
 
     @property
     def fault(self) -> str | None:

@@ -34,10 +34,10 @@ class Resolved:
     __slots__ = ("exported", "source", "summary", "trust", "verifier")
 
     def __init__(self, source: Source | None, trust: Trust) -> None:
-        self.source = source
-        self.trust = trust
+        self.source: Source | None = source
+        self.trust: Trust = trust
         self.verifier: Verifier = verifier(trust)
-        self.summary = f"{source.description}: {self._count()}" if source else "nothing"
+        self.summary: str = f"{source.description}: {self._count()}" if source else "nothing"
         self.exported: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:

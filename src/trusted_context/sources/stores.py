@@ -58,11 +58,11 @@ class Source:
         folder: str | None = None,
         native: bool = False,
     ) -> None:
-        self.description = description
-        self.bundle = bundle
-        self.file = file
-        self.folder = folder
-        self.native = native
+        self.description: str = description
+        self.bundle: Bundle = bundle
+        self.file: str | None = file
+        self.folder: str | None = folder
+        self.native: bool = native
 
 
 def find(cafile: tuple[Piece, ...] | None, system: bool | None) -> Source:
