@@ -281,7 +281,7 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Three type checkers understand the public types in the same way, and each name that can be imported has a type."""
+    """Three type checkers understand the public types in the same way, and each importable name has a type."""
     session.install(".", "mypy", "pyright", "ty", "distributed")  # whose class trusted_context.dask has a subclass of
     session.run("pyright", "--verifytypes", "trusted_context", "--ignoreexternal")
     session.run("mypy", "tests/typing_check.py")
