@@ -3,13 +3,18 @@
 Usage: forking.py SCENE URL CA_FILE
 """
 
+import collections
+import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
 import urllib.request
+
+import certifi
 
 from trusted_context import current, trusted_context
 from trusted_context.core import live
@@ -113,6 +118,56 @@ def while_another_thread_changes_blocks(url, ca_file):
     print({forked(enter_in_child) for _ in range(20)})
     stop.set()
     churning.join()
+
+
+def while_threads_connect(url, ca_file):
+    """How many children ended how, of threads in blocks of their own, while others enter, connect and leave."""
+    verified, refused = ("ok", trusted_context(ca_file)), ("SSLCertVerificationError", trusted_context(certifi.where()))
+    unverified = ("ok", trusted_context(insecure=True, local=True))
+    ends, wrong, done = collections.Counter(), [], threading.Event()
+
+    def churn(expected, block):
+        while not done.is_set():
+            with block:
+                if (found := outcome(url)) != expected:
+                    wrong.append(f"{block}: {found}")
+
+    def fork_in(expected, block):
+        for _ in range(10):
+            with block:
+                ends[end_of_child(url, [(expected, None), refused, verified, (expected, None)])] += 1
+
+    churning = [threading.Thread(target=churn, args=kind) for kind in (verified, refused, unverified) * 3]
+    forking = [threading.Thread(target=fork_in, args=kind) for kind in (verified, refused)]
+    for thread in (*churning, *forking):
+        thread.start()
+    for thread in forking:
+        thread.join()
+    done.set()
+    for thread in churning:
+        thread.join()
+    print(repr((wrong, dict(ends), live.anything_live())))
+
+
+def end_of_child(url, expected):
+    """How a child ends that fetches the URL in the blocks of *expected*, where one is given: with 0 if all is so."""
+    child = os.fork()
+    if child != 0:
+        return os.waitpid(child, 0)[1]
+    signal.alarm(5)  # whoever is blocked in OpenSSL or the C library ends so
+    wrong = True
+    try:
+        wrong = any(outcome_in(block, url) != one for one, block in expected)
+    except BaseException:  # noqa: BLE001  # a child's error is told by its output
+        traceback.print_exc()
+    finally:
+        os._exit(wrong)
+
+
+def outcome_in(block, url):
+    """The outcome in that block, or in none of this function's own."""
+    with block or contextlib.nullcontext():
+        return outcome(url)
 
 
 class _Noting:

@@ -1,5 +1,7 @@
 """Child processes: forked inside a block, or handed one by pickle; those started afresh are in test_workers.py."""
 
+import ast
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,20 @@ def test_a_forked_child_keeps_the_verifying_block_that_governed_it(server, ca_fi
 def test_forking_while_another_thread_changes_blocks_does_not_deadlock(server, ca_file):
     """The lock is held across the fork and new in the child."""
     assert play("while_another_thread_changes_blocks", server, ca_file) == "{\"'ok'\"}"
+
+
+@pytest.mark.slow
+def test_children_forked_while_others_connect_trust_what_their_block_says(server, ca_file):
+    """Each verifies by the block it was forked in, by others that it enters, and again by its own.
+
+    A child may be blocked where a thread that it does not have was in OpenSSL or the C library, and is ended then
+    (docs/reference/limits.md); most are not.
+    """
+    wrong, ends, anything_live = ast.literal_eval(play("while_threads_connect", server, ca_file))
+    assert not wrong
+    assert not anything_live
+    assert ends.keys() <= {0, signal.SIGALRM}
+    assert ends[0] > 10
 
 
 def test_a_fork_waits_for_a_change_that_is_under_way(server, ca_file):
