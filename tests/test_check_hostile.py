@@ -18,6 +18,8 @@ from cryptography.x509.oid import NameOID
 from servers import ConnectProxy, Server, serving
 
 from trusted_context import check
+from trusted_context.checks import search
+from trusted_context.checks import settings as check_settings
 
 SCRIPT = "<script>alert(1)</script>&\"'"
 CONTROL = "\x1b]0;owned\x07\x1b[2J\r\n\u202egnp.exe\u0000"
@@ -326,3 +328,38 @@ def test_names_that_are_not_text(cafile):
     assert isinstance(ca.certificate, x509.Certificate)
     with serving(Server(issue("", ca).presenting(ca))) as running:
         assert_harmless(check(running.url, cafile))
+
+
+# Settings files of other programs
+
+_SIZE = 500_000
+HOSTILE_SETTINGS = {
+    "blanks in a section": "[" + " " * _SIZE + "x",
+    "words in a section": "[" + " x" * _SIZE,
+    "blanks before an entry": " " * _SIZE + "x",
+    "blanks after a dash": "- " + " " * _SIZE + "x",
+    "blanks within": "cert" + " " * _SIZE + "x",
+    "blanks before a comment": "cert = x" + " " * _SIZE + "x",
+    "nested arrays": "a = " + "[" * _SIZE,
+    "nested tables": "a = " + "{a = " * _SIZE,
+    "a name of many parts": ".".join("a" * _SIZE) + " = 1",
+    "quotation marks": "cert = " + '"x' * _SIZE,
+    "null characters": "cert = \0x\nssl_verify: \0x\n[a]\ncert = '\\u0000'",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE_SETTINGS.values(), ids=HOSTILE_SETTINGS)
+def test_a_settings_file_is_read_in_bounded_steps_whatever_is_in_it(text):
+    """Of each program's form it is read or passed over; what took the square of the time would not come to an end."""
+    for program, _, parse in check_settings._PROGRAMS:
+        named = tuple(
+            check_settings.Named(program, "/gone/file", *entry) for entry in check_settings._quietly(parse, text)
+        )
+        assert not any(setting.usable for setting in search.as_settings(named))
+
+
+def test_of_many_entries_in_a_settings_file_the_first_are_told(machine):
+    """Fifty of a file, and of a file its first mebibyte, are looked at."""
+    machine.place("~/.condarc", "ssl_verify: /gone/corp.pem\n" * 1000)
+    machine.place("~/.curlrc", "#" * (1 << 20) + "\ncacert = /gone/corp.pem\n")
+    assert [named.program for named in check_settings.find()] == ["conda"] * 50

@@ -5,6 +5,7 @@ Nothing in the files is kept but the entries that name a bundle: tokens stand be
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 # Settings files are a few lines long.
 _MOST_BYTES = 1024 * 1024
-_SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
+# A person names few bundles in a file, and reads no longer report.
+_MOST_ENTRIES = 50
+# In a line of TOML. The time to read a name is the square of the number of its parts.
+_MOST_DOTS = 200
+_SECTION = re.compile(r"\[([^\]]*)\]")
 _ENTRY = re.compile(r"([\w.:/@${}-]+(?:\[\])?)\s*[=:]\s*(.*)")
 _PEM = "-----BEGIN"
 _NO_PATH = frozenset({"", "0", "1", "false", "no", "none", "null", "off", "on", "true", "truststore", "yes"})
@@ -72,8 +77,8 @@ def _read(file: str) -> str:
 
 def _quietly(parse: Parser, text: str) -> list[Entry]:
     try:
-        return list(parse(text))
-    except ValueError:  # it is not of the form that the program itself would read
+        return list(itertools.islice(parse(text), _MOST_ENTRIES))
+    except (ValueError, RecursionError):  # it is not of the form that the program itself would read
         return []
 
 
@@ -92,7 +97,7 @@ def _ini(*wanted: str) -> Parser:
             if line.startswith(("#", ";")):
                 continue
             header = _SECTION.match(line)
-            section = header[1] if header else section
+            section = header[1].strip() if header else section
             # git allows an entry beside the section's name.
             found = _ENTRY.fullmatch(line[header.end() :].strip() if header else line)
             if found and _simple(found[1]) in wanted:
@@ -123,11 +128,11 @@ def _curl(text: str) -> Iterator[Entry]:
 
 def _yaml(*wanted: str) -> Parser:
     """A parser of ``name: value`` at the beginning of a line or deeper; the standard library has no YAML."""
-    entry = re.compile(rf"\s*-?\s*({'|'.join(wanted)})\s*:\s*(\S.*)")
+    entry = re.compile(rf"(?:-\s*)?({'|'.join(wanted)})\s*:\s*(\S.*)")
 
     def parse(text: str) -> Iterator[Entry]:
-        for line in text.splitlines():
-            if found := entry.fullmatch(line.rstrip()):
+        for line in map(str.strip, text.splitlines()):
+            if found := entry.fullmatch(line):
                 yield found[1], _unquote(found[2])
 
     return parse
@@ -143,7 +148,12 @@ def _toml(*wanted: str) -> Parser:
             elif name in wanted and isinstance(value, str):
                 yield f"{prefix}{name}", value
 
-    return lambda text: walk(tomllib.loads(text), "")
+    def parse(text: str) -> Iterator[Entry]:
+        if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+            raise ValueError("a name has too many parts")
+        return walk(tomllib.loads(text), "")
+
+    return parse
 
 
 _ROAMING = (
