@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostile import MARK, as_text, assert_hidden, assert_linear, planted
+from hostile import MARK, assert_hidden, assert_linear, planted
 
 from trusted_context.checks import paths, settings
 
@@ -11,7 +11,7 @@ _PARSERS = tuple((program, parse) for program, _, parse in settings._PROGRAMS)  
 
 def check(content: bytes) -> None:
     """Read *content* as each program's settings."""
-    text = content.decode("utf-8-sig", "replace")
+    text = _text(content)
     for named in _entries(text):
         assert named.name.isprintable(), "what would steer a terminal"
         assert (named.path is None) != (named.content is None)
@@ -33,4 +33,8 @@ def _entries(text: str) -> list[settings.Named]:
 
 
 def _read(content: bytes) -> None:
-    _entries(as_text(content))
+    _entries(_text(content))
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8-sig", "replace")  # as find() does
