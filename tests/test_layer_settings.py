@@ -3,6 +3,7 @@
 import gc
 import os
 import ssl
+import warnings
 
 import pytest
 from by_hand import connect, get
@@ -39,16 +40,40 @@ def test_a_security_level_stays_its_callers(ca, ca_file):
             get(weak.server_port, context)
 
 
-@pytest.mark.filterwarnings(r"ignore:ssl\.OP_NO_SSL:DeprecationWarning")
 def test_options_stay_their_callers(port, ca_file):
     """A version that an option forbids is not spoken; set between two connections, it holds for the second."""
     context = ssl.create_default_context()
     with trusted_context(ca_file):
         with connect(port, context) as connection:
             assert connection.version() == "TLSv1.3"
-        context.options |= ssl.OP_NO_TLSv1_3
+        with pytest.warns(DeprecationWarning, match="OP_NO_TLS"):
+            context.options |= ssl.OP_NO_TLSv1_3
         with connect(port, context) as connection:
             assert connection.version() == "TLSv1.2"
+
+
+_OFF = ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+
+
+@pytest.mark.parametrize(
+    ("settings", "spoken"),
+    [
+        ({"options": _OFF}, "TLSv1.3"),
+        ({"options": _OFF | ssl.OP_NO_TLSv1_2}, "TLSv1.3"),
+        ({"options": ssl.OP_NO_TLSv1_3}, "TLSv1.2"),
+        ({"options": _OFF | ssl.OP_NO_TLSv1_3, "minimum_version": ssl.TLSVersion.MINIMUM_SUPPORTED}, "TLSv1.2"),
+        ({"minimum_version": ssl.TLSVersion.TLSv1}, "TLSv1.3"),
+        ({"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_2}, "TLSv1.2"),
+    ],
+)
+def test_what_is_deprecated_is_said_once_to_whoever_sets_it(port, ca_file, settings, spoken):
+    """Not again by a block, where the warning could be an error: as it is in these tests."""
+    context = ssl.create_default_context()
+    for name, value in settings.items():
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            setattr(context, name, value | context.options if name == "options" else value)
+    with trusted_context(ca_file), connect(port, context) as connection:
+        assert connection.version() == spoken
 
 
 def test_settings_hold_for_a_context_with_a_client_certificate(ca, port, ca_file, tmp_path):

@@ -6,7 +6,7 @@ import functools
 import ssl
 import sys
 
-from . import connections, handshake
+from . import connections, handshake, versions
 from .connections import Plan
 from .identity import IdentityMap
 from .loading import load, load_readable, stats
@@ -129,7 +129,7 @@ class Settings:
 
     def write(self, context: ssl.SSLContext) -> None:
         """Give *context* the same settings, but neither what it verifies nor what it offers by ALPN."""
-        for name, value in self.values.items():
+        for name, value in versions.without_deprecated(self.values).items():
             setattr(context, name, value)
         self.write_ciphers(context)
 
