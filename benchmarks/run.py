@@ -21,6 +21,7 @@ from functools import partial
 
 import certifi
 from _clients import through_httpx, through_requests, through_ssl
+from _environment import without_decisive_variables
 from _loopback import Server, serving, stalling
 from _sampling import Fact, Row, format_seconds, in_fresh_process, interleave, timed
 
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from trusted_context import TrustedContext
-
-# What would decide trust or the route besides the arguments.
-_DECISIVE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 _FIRST = """
 import ssl, sys, time, urllib.request
@@ -347,15 +344,6 @@ def _show_cells(cells: tuple[str, ...]) -> None:
     print("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip(), flush=True)
 
 
-def _without_decisive_variables() -> None:
-    """Start over in an environment that names no CAs and no proxies: what a process began with stays in its libc."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in _DECISIVE and name.lower() not in _PROXIES
-    }
-    if len(clean) < len(os.environ):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], clean)
-
-
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -363,7 +351,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=256, help="size of the download in MiB (default: 256)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of the download (default: 9)")
     options = parser.parse_args()
-    _without_decisive_variables()
+    without_decisive_variables()
     began, (load, *_) = time.perf_counter(), os.getloadavg()
     print(f"Python {sys.version.split()[0]}, {ssl.OPENSSL_VERSION}; load {load:.1f} on {os.cpu_count()} processors")
     _show_cells(_COLUMNS)
