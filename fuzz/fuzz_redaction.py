@@ -44,9 +44,10 @@ def _is_one_form(text: str) -> None:
     everything = "".join(f"%{byte:02x}" if byte not in b"/?" else chr(byte) for byte in _bytes(text))
     assert urls.normalise_selector(everything) == form
     with contextlib.suppress(ValueError):
-        url = hosts.parse_url(f"https://{text}")
-        authority = hosts.authority(url.host, 443 if url.port is None else url.port)
-        assert urls.normalise_authority(urls.normalise_authority(authority)) == urls.normalise_authority(authority)
+        host = hosts.parse_url(f"https://{text}").host
+        bare = f"[{host}]" if ":" in host else host
+        normal = urls.normalise_authority(bare)
+        assert normal == urls.normalise_authority(f"{bare}:443") == urls.normalise_authority(bare.upper())
 
 
 def _bytes(text: str) -> bytes:

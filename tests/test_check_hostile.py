@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from servers import ConnectProxy, Server, serving
 
 from trusted_context import check
-from trusted_context.checks import search
+from trusted_context.checks import key_stores, search
 from trusted_context.checks import settings as check_settings
 
 SCRIPT = "<script>alert(1)</script>&\"'"
@@ -363,3 +363,16 @@ def test_of_many_entries_in_a_settings_file_the_first_are_told(machine):
     machine.place("~/.condarc", "ssl_verify: /gone/corp.pem\n" * 1000)
     machine.place("~/.curlrc", "#" * (1 << 20) + "\ncacert = /gone/corp.pem\n")
     assert [named.program for named in check_settings.find()] == ["conda"] * 50
+
+
+@pytest.mark.parametrize("value", [10**15, -1, 0.5, "text", None, b""])
+def test_a_browser_s_database_holds_what_is_no_certificate(value, tmp_path):
+    """A value of another type in the certificate's place, which SQLite takes, is passed over."""
+    sqlite3 = pytest.importorskip("sqlite3")
+    path = tmp_path / "cert9.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE nssPublic (a0, a3, a11, a81, a82, ace536358)")
+        for row in ((b"\0\0\0\1", b"x", value, 1, 1, None), (None, None, None, 1, 1, b"\xce\x53\x43\x52")):
+            database.execute("INSERT INTO nssPublic VALUES (?, ?, ?, ?, ?, ?)", row)
+        database.commit()
+    assert not any(entry.der for entry in key_stores.read_nss(str(path)))

@@ -307,3 +307,10 @@ def test_rare_words_have_a_cause_too(words):
     explanation = explain(OSError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words} (_ssl.c:1006)"))
     assert explanation.cause == ("revoked" if words == "certificate revoked" else "unverified")
     assert words in explanation.happened or explanation.cause == "revoked"
+
+
+def test_an_organisation_without_a_name_is_nobody_s():
+    """Two certificates with an empty one have nothing in common."""
+    info = {"subject": ((("organizationName", ""),),), "issuer": ((("organizationName", ""),),)}
+    certificate = Certificate(b"", info)
+    assert certificate.subject_organisations == certificate.issuer_organisations == frozenset()

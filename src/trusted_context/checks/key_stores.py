@@ -168,9 +168,9 @@ def read_nss(path: str) -> list[Entry]:
     except sqlite3.Error as error:
         raise UnreadableError(f"SQLite cannot read it ({error})", listing) from None
     return [
-        Entry(bytes(der), f"{listing} -n {shlex.quote(_label(label))} -a > {EXPORTED}")
+        Entry(der, f"{listing} -n {shlex.quote(_label(label))} -a > {EXPORTED}")
         for der, label in found
-        if der and label
+        if isinstance(der, bytes) and label  # SQLite holds values of any type in any column
     ]
 
 

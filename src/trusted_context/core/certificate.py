@@ -76,12 +76,12 @@ class Certificate:
     @property
     def issuer_organisations(self) -> frozenset[str]:
         """The organisations in the issuer's name."""
-        return frozenset(value for kind, value in _attributes(self._issuer) if kind == "organizationName")
+        return _organisations(self._issuer)
 
     @property
     def subject_organisations(self) -> frozenset[str]:
         """The organisations in the subject's name."""
-        return frozenset(value for kind, value in _attributes(self._subject) if kind == "organizationName")
+        return _organisations(self._subject)
 
     @property
     def issuer_words(self) -> str:
@@ -104,6 +104,11 @@ def printable(text: object, longest: int = _LONGEST) -> str:
 
 def _attributes(name: Any) -> list[tuple[str, str]]:
     return [(str(key), str(value)) for relative in name for key, value in relative]
+
+
+def _organisations(name: Any) -> frozenset[str]:
+    # Two without a name have nothing in common.
+    return frozenset(value for kind, value in _attributes(name) if kind == "organizationName" and value)
 
 
 def _full(name: Any) -> str:
