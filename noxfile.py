@@ -284,7 +284,7 @@ def types(session: nox.Session) -> None:
     """Three type checkers understand the public types in the same way, and each importable name has a type."""
     session.install(".", "mypy", "pyright", "ty", "distributed")  # whose class trusted_context.dask has a subclass of
     session.run("pyright", "--verifytypes", "trusted_context", "--ignoreexternal")
-    session.run("mypy", "tests/typing_check.py")
+    session.run("mypy")
     session.run("pyright", "tests/typing_check.py")
     session.run("ty", "check", "--error-on-warning", "tests/typing_check.py")
 

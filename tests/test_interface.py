@@ -28,7 +28,7 @@ def public_functions():
                 yield f"{name}.{member}", found
 
 
-@pytest.mark.parametrize("name", [name for name, _ in public_functions() if not name.endswith(".__init__")])
+@pytest.mark.parametrize("name", [name for name, _ in public_functions()])
 def test_the_annotations_of_the_public_functions_can_be_evaluated(name):
     """``typing.get_type_hints()`` finds every name in them."""
     function = dict(public_functions())[name]
@@ -71,6 +71,12 @@ def test_jedi_offers_the_methods(code, jedi):
     source = f"from trusted_context import trusted_context\nwith trusted_context('x') as block:\n    {code}"
     offered = {found.name for found in jedi.Script(source).complete()}
     assert offered >= METHODS
+
+
+def test_jedi_offers_every_public_name(jedi):
+    """Those too that are imported only when they are asked for."""
+    offered = {found.name for found in jedi.Script("from trusted_context import ").complete()}
+    assert offered >= set(package.__all__)
 
 
 def test_jedi_offers_them_to_a_session(jedi):

@@ -76,6 +76,7 @@ async def use_the_decorated() -> None:
     assert_type(await coroutine("url"), bytes)
     assert_type(list(generator("url")), list[bytes])
     assert_type([item async for item in async_generator("url")], list[bytes])
+    await coroutine(1)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]
 
 
 def use_the_explanation() -> None:
@@ -101,3 +102,6 @@ trusted_context(export=1)  # type: ignore[call-overload]  # ty: ignore[invalid-a
 trusted_context(3)  # type: ignore[call-overload]  # ty: ignore[no-matching-overload]
 explain("said")  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]
 trusted_context("corp.crt", True)  # type: ignore[call-overload]  # ty: ignore[no-matching-overload]
+bare("url", 2)  # type: ignore[call-arg]  # ty: ignore[too-many-positional-arguments]
+generator(1)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]
+trusted_context().ssl_context(1)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]

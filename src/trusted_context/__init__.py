@@ -1,11 +1,10 @@
 """Inside a ``with trusted_context(...)`` block downloads trust what the block says; after it, all is as before."""
 
-from __future__ import annotations
-
 from ._block import InsecureWarning, TrustedContext, current, trusted_context
 from .sources.error import BundleError
 
-TYPE_CHECKING = False
+# Of a plain False jedi would take what is below for unreachable, and offer no name of it.
+TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
     from .checks.check import check
     from .checks.report import Report

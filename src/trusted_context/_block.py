@@ -15,10 +15,11 @@ from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from .core import live
 from .core.hosts import parse_host
 from .core.lock import lock
+from .core.trust import Insecure  # noqa: TC001
 from .core.warning import warn
 from .explanations import notes
 from .sources import bundles, environment
-from .sources.bundles import Material  # noqa: TC001
+from .sources.bundles import Material, Piece  # noqa: TC001
 from .sources.resolution import name_hosts, resolve
 
 TYPE_CHECKING = False
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from typing import ParamSpec, TypeAlias, TypeVar, overload
 
     from .core.live import Entry
-    from .core.trust import Insecure
-    from .sources.bundles import Piece
     from .sources.resolution import Resolved
 
     P = ParamSpec("P")

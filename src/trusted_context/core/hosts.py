@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Host: TypeAlias = tuple[str, int | None]
+Host: TypeAlias = tuple[str, int | None]
 
 # A longer one than a name has no host (RFC 1035, 2.3.4); encoded, each letter of a name takes more than one of these.
 _LONGEST_NAME, _LONGEST_LABEL, _LONGEST_TEXT = 253, 63, 2048

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ssl
 
-from .hosts import normalise_host
+from .hosts import Host, normalise_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from .hosts import Host
-
-    Insecure: TypeAlias = bool | frozenset[Host]
+Insecure: TypeAlias = bool | frozenset[Host]
 
 # RFC 5280, 6.1 leaves it to the user what an anchor is; OpenSSL alone insists on a self-signed one.
 _VERIFY_FLAGS = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN

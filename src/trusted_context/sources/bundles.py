@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import TypeAlias
 
-    Piece: TypeAlias = str | bytes | os.PathLike[str] | Carried
-
 Material: TypeAlias = str | bytes | os.PathLike[str]
+Piece: TypeAlias = Material | Carried
 
 # The largest public bundles are under 1 MiB; past this it is a data set given by mistake, or a device.
 _MAX_BYTES = 16 * 1024 * 1024
