@@ -196,6 +196,15 @@ def counted():
     }
 
 
+@pytest.fixture(autouse=True)
+def _switching_often():
+    """Threads take turns so often that a change without the lock goes wrong at once."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
 @pytest.fixture
 def user_s_ca(fleet, monkeypatch):
     """What the user has set up is the CA "c"."""
