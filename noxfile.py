@@ -240,6 +240,21 @@ def mutants(session: nox.Session) -> None:
     session.run("python", "tests/tools/mutants.py", *session.posargs)
 
 
+# Not by default, since its numbers are to be read, and take minutes.
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """What a block costs beside other ways: the table that docs/explanation/costs.md quotes."""
+    # In an environment of its own: it changes every Python that starts there.
+    folder = Path(session.create_tmp(), "pip-system-certs")
+    session.run("python", "-m", "venv", "--clear", str(folder))
+    python = str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+    # It uses the truststore that pip has, whose older versions crash when threads connect at once (pip 24.2's does).
+    newest = ("--upgrade", "pip", "pip-system-certs", "requests")
+    session.run(python, "-m", "pip", "install", "--quiet", *newest, external=True)
+    session.install(".", "requests", "trustme")
+    session.run("python", "benchmarks/peers.py", "--pip-system-certs", python, *session.posargs)
+
+
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """The readers of foreign bytes and text, under what atheris finds: ``nox -s fuzz -- -max_total_time=600``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import subprocess
 import sys
@@ -71,10 +72,16 @@ class Fact:
     expected: str
 
 
-def interleave(rounds: int, *sides: Sample) -> list[list[float]]:
-    """Sample every side once a round, another one first in each, and return the samples of each side."""
+def interleave(rounds: int, *sides: Sample, seconds: float = math.inf) -> list[list[float]]:
+    """Sample every side once a round, another one first in each, and return the samples of each side.
+
+    After the second round, none begins once these *seconds* have passed.
+    """
     samples: list[list[float]] = [[] for _ in sides]
+    end = time.perf_counter() + seconds
     for number in range(rounds):
+        if number >= 2 and time.perf_counter() > end:
+            break
         for step in range(len(sides)):
             place = (number + step) % len(sides)
             samples[place].append(sides[place]())

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import gc
 import os
-import resource
 import ssl
 import sys
 import threading
@@ -23,6 +22,7 @@ import certifi
 from _clients import through_httpx, through_requests, through_ssl
 from _environment import without_decisive_variables
 from _loopback import Server, serving, stalling
+from _peer import resident
 from _sampling import Fact, Row, format_seconds, in_fresh_process, interleave, timed
 
 from trusted_context import trusted_context
@@ -230,12 +230,7 @@ def _in_threads(action: Callable[[], object], count: int) -> None:
 def _footprint() -> tuple[int, int, int]:
     """Resident KiB, objects the collector knows, and blocks that Python allocated."""
     gc.collect()
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            resident = int(file.read().split()[1]) * resource.getpagesize() >> 10
-    except FileNotFoundError:  # no Linux: the largest it ever was
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return resident, len(gc.get_objects()), sys.getallocatedblocks()
+    return resident(), len(gc.get_objects()), sys.getallocatedblocks()
 
 
 def handshakes(_options: argparse.Namespace) -> Iterator[Row]:
