@@ -53,6 +53,16 @@ def test_options_stay_their_callers(port, ca_file):
 
 
 _OFF = ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+_LOWEST = ssl.TLSVersion.MINIMUM_SUPPORTED
+# What the lowest and the highest version tell only because OpenSSL 3.0 does not speak the old ones at this level.
+_AT_LEVEL_1 = [
+    pytest.param(settings, "TLSv1.3", marks=pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3,), reason="OpenSSL 1.1.1"))
+    for settings in (
+        {"minimum_version": ssl.TLSVersion.TLSv1_1},
+        {"minimum_version": _LOWEST, "options": ssl.OP_NO_TLSv1_1},
+        {"minimum_version": _LOWEST, "options": ssl.OP_NO_TLSv1_2},
+    )
+]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +74,7 @@ _OFF = ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
         ({"options": _OFF | ssl.OP_NO_TLSv1_3, "minimum_version": ssl.TLSVersion.MINIMUM_SUPPORTED}, "TLSv1.2"),
         ({"minimum_version": ssl.TLSVersion.TLSv1}, "TLSv1.3"),
         ({"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_2}, "TLSv1.2"),
+        *_AT_LEVEL_1,
     ],
 )
 def test_what_is_deprecated_is_said_once_to_whoever_sets_it(port, ca_file, settings, spoken):

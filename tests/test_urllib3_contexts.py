@@ -111,6 +111,14 @@ def test_tls_versions_are_those_of_their_pool(ca, ca_file):
     assert seen == ["TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1.3", "TLSv1.2", "TLSv1.3", "TLSv1.2"]
 
 
+@pytest.mark.parametrize("lowest", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_what_is_deprecated_is_said_by_urllib3_alone(lowest, server, ca_file):
+    """Python warns where urllib3 sets a lowest version below TLS 1.2, and a program may let that pass by its place."""
+    with warnings.catch_warnings(), trusted_context(ca_file):
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="urllib3")
+        fetch(server.url, ssl_minimum_version=lowest)
+
+
 @pytest.fixture
 def identity(ca, tmp_path):
     """A client certificate: the file with its key, the certificate alone, and its key under the password 'secret'."""

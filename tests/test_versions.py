@@ -32,10 +32,25 @@ def test_the_same_versions_are_allowed(lowest, highest):
     """Whatever the options turn off; and nothing else is touched."""
     for off in chain.from_iterable(combinations(OPTIONS, number) for number in range(5)):
         settings = {"options": OTHERS | sum(off), "minimum_version": lowest, "maximum_version": highest, "another": 1}
-        found, told = without_deprecated(settings), allowed(settings)
+        found, told = without_deprecated(settings, 0), allowed(settings)
         assert allowed(found) == told
         assert found["another"] == 1
         if told and told == VERSIONS[VERSIONS.index(told[0]) : VERSIONS.index(told[-1]) + 1]:
             assert found["options"] == OTHERS
         else:
             assert found == settings
+
+
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3,), reason="OpenSSL 1.1.1 speaks TLS 1.1 at level 1 too")
+@pytest.mark.parametrize("lowest", LOWEST)
+@pytest.mark.parametrize("highest", HIGHEST)
+def test_above_level_0_nothing_deprecated_is_left_where_a_version_can_be_spoken(lowest, highest):
+    """Those that OpenSSL speaks at that level stay the same."""
+    for off in chain.from_iterable(combinations(OPTIONS, number) for number in range(5)):
+        settings = {"options": OTHERS | sum(off), "minimum_version": lowest, "maximum_version": highest}
+        spoken = [version for version in allowed(settings) if version >= ssl.TLSVersion.TLSv1_2]
+        found = without_deprecated(settings, 1)
+        assert [version for version in allowed(found) if version >= ssl.TLSVersion.TLSv1_2] == spoken
+        if spoken:
+            assert found["options"] == OTHERS
+            assert found["minimum_version"] in {LOWEST[0], *VERSIONS[2:]}

@@ -15,7 +15,7 @@ import ssl
 import sys
 import weakref
 
-from ..core import live
+from ..core import live, versions
 from ..core.contexts import Context
 from ..sources import defaults
 from . import for_ssl, seen_contexts
@@ -161,8 +161,9 @@ def _write_versions(context: ssl.SSLContext, connection: Any) -> None:
         ssl_minimum_version=connection.ssl_minimum_version,
         ssl_maximum_version=connection.ssl_maximum_version,
     )
-    context.options = like.options
-    context.minimum_version, context.maximum_version = like.minimum_version, like.maximum_version
+    values = {name: getattr(like, name) for name in ("options", "minimum_version", "maximum_version")}
+    for name, value in versions.without_deprecated(values, context.security_level).items():
+        setattr(context, name, value)
 
 
 def _for_proxy(connection: Any, entry: Entry) -> dict[str, Any]:

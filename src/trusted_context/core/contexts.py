@@ -129,7 +129,7 @@ class Settings:
 
     def write(self, context: ssl.SSLContext) -> None:
         """Give *context* the same settings, but neither what it verifies nor what it offers by ALPN."""
-        for name, value in versions.without_deprecated(self.values).items():
+        for name, value in versions.without_deprecated(self.values, self.level).items():
             setattr(context, name, value)
         self.write_ciphers(context)
 
