@@ -152,6 +152,21 @@ def test_a_connection_goes_on_in_another_block_with_the_same_trust(keeper, ca_fi
         connection.close()
 
 
+@pytest.mark.parametrize("around", [True, False])
+def test_a_connection_does_not_go_on_in_a_block_with_another_trust(around, keeper, ca_file, other_file):
+    """Be it around the first one or entered in it: the server was not verified by what that one trusts."""
+    with contextlib.ExitStack() as stack:
+        if around:
+            stack.enter_context(trusted_context(other_file))
+        with trusted_context(ca_file):
+            connection = connect(keeper.server_port, ssl.create_default_context())
+            if not around:
+                stack.enter_context(trusted_context(other_file))
+        with pytest.raises(ConnectionResetError, match="has ended"):
+            ask(connection)
+        connection.close()
+
+
 def test_http_client_opens_another_connection_after_its_block(keeper, ca_file, other_file):
     """A kept connection of http.client's, too, is not used again; the next request is verified as things are then."""
     connection = http.client.HTTPSConnection("localhost", keeper.server_port, timeout=20)
