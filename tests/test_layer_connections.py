@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import http.client
 import socket
 import ssl
 import sys
 import threading
 import urllib.request
+import weakref
 
 import pytest
 import urllib3
@@ -262,3 +264,32 @@ def test_an_end_without_a_word_is_an_end_unless_it_was_asked_for(kind, ca, ca_fi
         assert last_word(context, **asked_for) == expected
         assert expected is ssl.SSLEOFError or sys.version_info < (3, 11, 4)  # where OpenSSL 3 took it for an end
         hanging_up.join(20)
+
+
+@pytest.fixture
+def uncollected():
+    """Without the collector of cycles."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_the_context_of_a_connection_goes_with_it(server, ca_file):
+    """It does not wait for the collector with the memory that OpenSSL has for it: there may be one a connection."""
+    with trusted_context(ca_file):
+        response, context = _by_urlopen(server)
+        kept = weakref.ref(context)
+        assert response.read()
+        del response, context
+        assert kept() is None
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_context_of_a_block_goes_with_its_last_user(server, ca_file):
+    """What ssl_context() gave does not wait for the collector either."""
+    context = trusted_context(ca_file).ssl_context()
+    kept = weakref.ref(context)
+    assert get(server.server_port, context) == BODY
+    del context
+    assert kept() is None

@@ -65,6 +65,15 @@ class Plan:
                 raise EndedHandshakeError(errno.ECONNRESET, _ENDED)
             refuse()
 
+    def exchanging(self, before: Any, after: Any) -> Plan:
+        """The same plan with the context *after* wherever *before* was."""
+        creating, during, shown = (
+            after if context is before else context for context in (self.creating, self.during, self.shown)
+        )
+        return Plan(
+            creating=creating, during=during, shown=shown, trust=self.trust, source=self.source, is_over=self.is_over
+        )
+
     def choosing(self, context: ssl.SSLContext) -> Plan:
         """The plan of the same connection, after somebody gave it *context*."""
         return Plan(creating=self.creating, during=context, shown=context, trust=self.trust)

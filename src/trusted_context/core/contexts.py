@@ -38,11 +38,15 @@ def _settable(name: str) -> Any:
     return property(readable.fget, writable.__set__)
 
 
+_ITSELF: Any = object()
+
+
 class Context(TrueSSLContext):  # type: ignore[misc, valid-type]  # a class found at run time
     """A context of ours. Its settings stay settable when somebody replaced ``ssl.SSLContext``."""
 
     sslsocket_class = ssl.SSLSocket
     sslobject_class = ssl.SSLObject
+    # With _ITSELF in the place of this context: a cycle would keep each connection's until the collector runs.
     _plan: Plan | None = None
 
     minimum_version: Any = _settable("minimum_version")
@@ -53,21 +57,21 @@ class Context(TrueSSLContext):  # type: ignore[misc, valid-type]  # a class foun
 
     def follow(self, plan: Plan) -> None:
         """Make and verify connections as *plan* says from now on, not as any context does."""
-        self._plan = plan
+        self._plan = plan.exchanging(self, _ITSELF)
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         """Make a TLS socket, by the plan if there is one."""
         if self._plan is None:
             made: ssl.SSLSocket = super().wrap_socket(*args, **kwargs)
             return made
-        return connections.wrap_socket(self._plan, *args, **kwargs)
+        return connections.wrap_socket(self._plan.exchanging(_ITSELF, self), *args, **kwargs)
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """Make a memory connection, by the plan if there is one."""
         if self._plan is None:
             made: ssl.SSLObject = super().wrap_bio(*args, **kwargs)
             return made
-        return connections.wrap_bio(self._plan, *args, **kwargs)
+        return connections.wrap_bio(self._plan.exchanging(_ITSELF, self), *args, **kwargs)
 
 
 def _class_shown(own: type) -> type:
@@ -101,7 +105,7 @@ class _Borrowing(Context):
         if self._verifier is not None and self._plan is not None:
             self._verifier.load_into(self)
             self._verifier = None
-            self._plan.during = self
+            self._plan.during = _ITSELF
 
     def borrow(self, verifier: Verifier, plan: Plan) -> None:
         """Let connections borrow the anchors of *verifier*, as *plan* says."""
