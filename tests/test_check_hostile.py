@@ -344,7 +344,9 @@ HOSTILE_SETTINGS = {
     "nested tables": "a = " + "{a = " * _SIZE,
     "a name of many parts": ".".join("a" * _SIZE) + " = 1",
     "quotation marks": "cert = " + '"x' * _SIZE,
-    "null characters": "cert = \0x\nssl_verify: \0x\n[a]\ncert = '\\u0000'",
+    "variables": "cert = " + "$HOME" * _SIZE,
+    "null characters": "cert = ~\0x\nssl_verify: ~\0x\ncacert = \0",
+    "escaped null characters": 'cert = "/x\\u0000"\n[a]\ncert = "~\\u0000"',
 }
 
 

@@ -41,6 +41,7 @@ IN_FORCE = {
     "addresses of a server that are tried": (probe._MOST_ADDRESSES,),
     "a proxy's answer to a check": (tunnel._LONGEST_ANSWER // 1024,),
     "another program's settings file": (settings._MOST_BYTES // MIB, settings._MOST_ENTRIES),
+    "a path that such a file names": (settings._LONGEST_PATH,),
     "a search for CAs": (
         search.MOST_FILES,
         search._LARGEST // MIB,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1024 * 1024
 # A person names few bundles in a file, and reads no longer report.
 _MOST_ENTRIES = 50
+# PATH_MAX of Linux. To expand variables takes Python the square of the time (CVE-2025-6075).
+_LONGEST_PATH = 4096
 # In a line of TOML. The time to read a name is the square of the number of its parts.
 _MOST_DOTS = 200
 _SECTION = re.compile(r"\[([^\]]*)\]")
@@ -84,7 +86,8 @@ def _quietly(parse: Parser, text: str) -> list[Entry]:
 
 def _expand(value: str, file: str) -> str:
     """The path that *value* is, from the settings file's folder where it is relative."""
-    found = os.path.expanduser(os.path.expandvars(value))
+    may_be_a_path = len(value) <= _LONGEST_PATH and "\0" not in value
+    found = os.path.expanduser(os.path.expandvars(value)) if may_be_a_path else value
     return os.path.normpath(os.path.join(os.path.dirname(file), found))
 
 
