@@ -96,7 +96,7 @@ def _send(child: subprocess.Popen[bytes], number: int) -> None:
 
 def _in_foreground() -> bool:
     """Whether a terminal's keys send signals to this process and to the child; else somebody sent it to us alone."""
-    if os.name == "nt":
+    if os.name == "nt":  # pragma: no cover  # Windows
         return True
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
@@ -108,7 +108,7 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def _end_by(number: int) -> int:
+def _end_by(number: int) -> int:  # pragma: no cover  # the signal ends what measures as well
     """End this process by the signal, so that a shell stops a loop at Ctrl-C; return what shells call it."""
     import resource
 

@@ -64,7 +64,7 @@ def _folder() -> str:
 
 
 def _is_this_user_s_alone(found: os.stat_result) -> bool:
-    if not hasattr(os, "geteuid"):  # what Windows gives as owner and mode says nothing
+    if not hasattr(os, "geteuid"):  # pragma: no cover  # what Windows gives as owner and mode says nothing
         return True
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
