@@ -57,9 +57,10 @@ class Finder:
 def run(server, ca_file):
     """Runs code in a fresh interpreter, in which neither requests nor urllib3 is imported."""
 
-    def in_fresh_interpreter(code):
+    def in_fresh_interpreter(code, *options):
         command = [
             sys.executable,
+            *options,
             "-W",
             "error",
             "-c",
@@ -72,6 +73,44 @@ def run(server, ca_file):
         assert done.stderr == ""
 
     return in_fresh_interpreter
+
+
+has_lazy_imports = pytest.mark.skipif(sys.version_info < (3, 15), reason="older Pythons have no lazy imports (PEP 810)")
+
+
+@has_lazy_imports
+def test_what_a_module_has_imported_lazily_is_replaced_and_comes_back(run):
+    """The function itself is wrapped, not what stands for it in the module's dictionary."""
+    run("""
+        import types
+        from trusted_context.clients.patches import Patches
+        module = types.ModuleType("lazy")
+        exec("lazy from json import dumps", vars(module))
+        assert not callable(vars(module)["dumps"])
+        patches = Patches()
+        patches.wrap(module, "dumps", lambda original: lambda value: original(value) * 2)
+        assert module.dumps(1) == "11"
+        assert patches.restore() == []
+        import json
+        assert vars(module)["dumps"] is json.dumps
+    """)
+
+
+@has_lazy_imports
+@pytest.mark.parametrize("name", ["requests", "urllib3"])
+def test_where_every_import_is_lazy_a_client_is_covered_too(name, run):
+    """Its module is there only once it is asked for."""
+    run(
+        f"""
+        import {name} as module
+        for _ in range(2):
+            with trusted_context(cafile):
+                assert get(module)
+            assert refused(module) and is_clean()
+        """,
+        "-X",
+        "lazy_imports=all",
+    )
 
 
 @pytest.mark.parametrize("name", ["requests", "urllib3"])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import weakref
+from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any
 
 # Stands for an attribute that was not there: a method of a base class.
@@ -58,7 +58,7 @@ class Patches:
     @staticmethod
     def owner(module: ModuleType, name: str) -> Any:
         """The library's own class by this name, also where other code has put a subclass in its place."""
-        present: Any = vars(module).get(name)
+        present: Any = _held_by(module, name) if name in vars(module) else None
         library = module.__name__.partition(".")[0]
         lineage = getattr(present, "__mro__", ())
         own = (cls for cls in lineage if cls.__name__ == name and cls.__module__.partition(".")[0] == library)
@@ -66,7 +66,7 @@ class Patches:
 
     def wrap(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
         """Replace the attribute that *owner* itself (not a base class) has under *name* by what *make* makes of it."""
-        self._replace(owner, name, vars(owner)[name], make)
+        self._replace(owner, name, _held_by(owner, name), make)
 
     def override(self, owner: Any, name: str, make: Callable[[Any], object]) -> None:
         """Replace the attribute that *owner* has, or inherits, under *name* by what *make* makes of it."""
@@ -106,6 +106,14 @@ class Patches:
                 setattr(owner, name, before)
             self._done.pop()
         return replaced
+
+
+def _held_by(owner: Any, name: str) -> Any:
+    """What *owner* itself has under *name*.
+
+    Of a module's attribute that is imported lazily (PEP 810) the dictionary holds a stand-in, until it is asked for.
+    """
+    return getattr(owner, name) if isinstance(owner, ModuleType) else vars(owner)[name]
 
 
 def _are_in_place(replaced: tuple[tuple[Any, str, object, object], ...]) -> bool:
