@@ -170,6 +170,20 @@ def spark(session: nox.Session, pins: str) -> None:
     _test(session, pins, _OWN["spark"])
 
 
+# Not by default, since it runs the whole suite once more, slower than without.
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Which lines and branches no test reaches, with every client that is small enough to install."""
+    beside = "distributed gevent eventlet hf_xet huggingface_hub ipykernel ipython joblib loky multiprocess niquests"
+    # From this folder, not as a copy, so that what is measured has the paths that pyproject.toml names.
+    session.install("-e", ".[test]", "coverage>=7.11", *beside.split())
+    session.run("coverage", "erase")
+    # Some tests look at what coverage itself changes, such as imports: the other sessions say whether they pass.
+    session.run("coverage", "run", "-m", "pytest", *_UNATTENDED, *session.posargs, success_codes=[0, 1])
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
 # Not by default, since the suite on each Python has the newest of all but the hub's.
 @nox.session(default=False)
 def everything(session: nox.Session) -> None:
