@@ -174,9 +174,11 @@ def spark(session: nox.Session, pins: str) -> None:
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Which lines and branches no test reaches, with every client that is small enough to install."""
-    beside = "distributed gevent eventlet hf_xet huggingface_hub ipykernel ipython joblib loky multiprocess niquests"
+    # Not niquests, whose urllib3-future takes urllib3's place.
+    notebooks, workers = "ipykernel jedi jupyter_client nbclient", "distributed joblib loky multiprocess"
+    others = f"{notebooks} {workers} eventlet gevent hf_xet huggingface_hub"
     # From this folder, not as a copy, so that what is measured has the paths that pyproject.toml names.
-    session.install("-e", ".[test]", "coverage>=7.11", *beside.split())
+    session.install("-e", ".[test]", "coverage>=7.11", *others.split())
     session.run("coverage", "erase")
     # Some tests look at what coverage itself changes, such as imports: the other sessions say whether they pass.
     session.run("coverage", "run", "-m", "pytest", *_UNATTENDED, *session.posargs, success_codes=[0, 1])

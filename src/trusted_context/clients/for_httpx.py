@@ -161,7 +161,7 @@ def _pool_for(pool: Any, url: Any, trust: Trust, library: str) -> Any:
             changed["proxy_ssl_context"] = OnePerConnection(of_proxy)
         with lock:
             ours = beside.pools.get(key)
-            if ours is None:
+            if ours is None:  # pragma: no branch  # unless another thread was first
                 ours = _like(pool, changed)
                 _guard(ours, trust)
                 beside.pools[key] = ours
@@ -236,7 +236,7 @@ def _beside(pool: Any) -> _Beside:
     if beside is None:
         with lock:
             beside = _beside_of(pool)
-            if beside is None:
+            if beside is None:  # pragma: no branch  # unless another thread was first
                 is_async = hasattr(pool, "aclose")
                 beside = (_AsyncBeside if is_async else _Beside)(pool)
                 # On the pool itself: it may be closed when no block is live, and is to take ours along when it goes.

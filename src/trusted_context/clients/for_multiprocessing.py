@@ -68,7 +68,7 @@ def cover_util(module: ModuleType) -> None:
     Raises:
         NotCoveredError: it lacks the function that starts a fork server.
     """
-    if hasattr(module, "spawnv_passfds"):  # Windows has no fork server
+    if hasattr(module, "spawnv_passfds"):  # pragma: no branch  # Windows has no fork server
         _patches.wrap(module, "spawnv_passfds", _make_spawnv_passfds)
 
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 
 from ..core import connections, live
 from ..core.connections import Plan
-from ..core.contexts import Context, TrueSSLContext
+from ..core.contexts import TrueSSLContext
 from ..core.hosts import normalise_host
 from ..core.lock import lock
 from ..sources import defaults
@@ -92,13 +92,11 @@ def stand_in(context: Any, entry: Entry, host: str | None, port: int | None) -> 
         return _make_stand_in(context, known, entry, verified=verified)
     if verified:
         return _with_key(context, known, entry)
-    made = _make_stand_in(context, known, entry, verified=False)
-    if isinstance(made, Context):
-        # Nothing is verified, so the anchors do not matter: what is borrowed is the client certificate.
-        plan = Plan(
-            creating=made, during=context, shown=made, trust=entry.trust, source=entry.resolved.summary, is_over=None
-        )
-        made.follow(plan)
+    unverified: Any = _make_stand_in(context, known, entry, verified=False)
+    # Nothing is verified, so the anchors do not matter: what is borrowed is the client certificate.
+    plan = Plan(creating=unverified, during=context, shown=unverified, trust=entry.trust, source=entry.resolved.summary)
+    unverified.follow(plan)
+    made: ssl.SSLContext = unverified
     return made
 
 

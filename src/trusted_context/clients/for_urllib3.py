@@ -250,7 +250,7 @@ def _close_idle(pool: Any) -> None:
     waiting = getattr(pool, "pool", None)
     if waiting is None:  # closed
         return
-    if hasattr(waiting, "iter_idle"):  # that of urllib3-future, which hands out what is idle
+    if hasattr(waiting, "iter_idle"):  # pragma: no cover  # urllib3-future's, installed in urllib3's place
         for connection in waiting.iter_idle():
             _close_if_ours(connection)
         return

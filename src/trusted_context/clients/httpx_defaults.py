@@ -122,7 +122,7 @@ def _make(library: str, file: str | None, folder: str | None) -> ssl.SSLContext:
     config: Any = sys.modules[f"{library}._config"]
     if not (file or folder):
         context: ssl.SSLContext = config.create_ssl_context(trust_env=False)
-    elif hasattr(config, "SSLConfig"):  # httpx up to 0.27 puts settings of its own on every context
+    elif hasattr(config, "SSLConfig"):  # pragma: no cover  # httpx up to 0.27 puts settings of its own on every context
         context = config.create_ssl_context(verify=file or folder, trust_env=False)
     else:
         context = ssl.create_default_context(cafile=file, capath=folder)

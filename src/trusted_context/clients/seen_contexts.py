@@ -147,10 +147,8 @@ def _known_or_new(context: Any) -> Known:
     known = _known_of(context)
     if known is None:
         with lock:
-            known = _known_of(context)
-            if known is None:
-                known = Known(is_new=False)
-                _known.set(context, known)
+            known = _known_of(context) or Known(is_new=False)
+            _known.set(context, known)
     return known
 
 

@@ -308,11 +308,13 @@ class Verifier:
         lent = self._lent.get(key)
         if lent is None:
             with lock:
-                lent = self._lent.get(key)
-                if lent is None:
-                    lent = self.load_into(Context(ssl.PROTOCOL_TLS_CLIENT))
-                    settings.write_ciphers(lent)
-                    self._lent = {**dict(list(self._lent.items())[-_MOST_LENT:]), key: lent}
+                lent = self._lent.get(key) or self._load_loan(settings)
+                self._lent = {**dict(list(self._lent.items())[-_MOST_LENT:]), key: lent}
+        return lent
+
+    def _load_loan(self, settings: Settings) -> ssl.SSLContext:
+        lent = self.load_into(Context(ssl.PROTOCOL_TLS_CLIENT))
+        settings.write_ciphers(lent)
         return lent
 
     def _native(self, source: str | None, is_over: IsOver) -> ssl.SSLContext:

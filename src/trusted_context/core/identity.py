@@ -29,7 +29,7 @@ class IdentityMap:
 
         def forget(gone: weakref.ref[Any]) -> None:
             # The place may be another object's by now.
-            if values.get(place, (None, None))[0] is gone:
+            if values.get(place, (None, None))[0] is gone:  # pragma: no branch  # CPython gives it away only later
                 del values[place]
 
         values[place] = weakref.ref(key, forget), value
