@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_peer.py")
 _AGAIN = 5
-# After which a row has no more rounds, so that all of them take about three minutes on a busy machine too.
+# After which a row has no more rounds, so that a busy machine does not take much longer.
 _SECONDS, _SECONDS_OF_CONNECTIONS = 20.0, 60.0
 
 
