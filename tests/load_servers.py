@@ -4,7 +4,6 @@ Usage: load_servers.py FOLDER. It writes the CAs' certificates to FOLDER, prints
 """
 
 import json
-import os
 import socket
 import struct
 import sys
@@ -25,7 +24,7 @@ def _end(request):
 def _reset(request):
     """End with a reset, where others end with a word."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    os.close(request.connection.detach())
+    socket.close(request.connection.detach())
     _end(request)
 
 

@@ -110,7 +110,7 @@ def plan(chance: random.Random, blocks: list[Layer], ports: dict[str, int], clie
     if chance.random() < 0.5:  # else an object that other threads are in, too
         layer = Layer(copy.copy(layer.block), layer.trusts, layer.insecure)
     targets = tuple((chance.randrange(clients), _target(chance, ports)) for _ in range(2 if depth == 0 else 1))
-    inner = plan(chance, blocks, ports, clients, depth + 1) if depth < 2 and chance.random() < 0.4 else None
+    inner = plan(chance, blocks, ports, clients, depth + 1) if depth < 2 and chance.random() < 0.3 else None
     return Step(layer, chance.choice(_WAYS), targets, inner)
 
 
