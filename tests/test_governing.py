@@ -98,6 +98,33 @@ def test_a_block_left_in_another_thread_ends_there_and_here(server, ca_file, oth
     refusal(server.url)
 
 
+def test_a_block_is_left_also_where_it_was_not_entered(ca_file):
+    """By a function that only leaves it, in another thread too; this thread's own end comes first."""
+    block = trusted_context(ca_file, local=True)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def leave():
+        block.__exit__(None, None, None)
+
+    def visit():
+        with block:
+            inside.set()
+            go_on.wait(20)
+            return current()
+
+    block.__enter__()
+    in_a_thread(leave)
+    assert current() is None
+    block.__enter__()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        visitor = contextvars.Context().run(pool.submit, visit)
+        assert inside.wait(20)
+        leave()
+        assert current() is None
+        go_on.set()
+        assert visitor.result(20) is block
+
+
 def test_tasks_hold_different_blocks_at_once(server, ca_file, other_file):
     """Interleaved tasks each get their own block, whichever was entered last."""
 

@@ -55,6 +55,7 @@ TARGETS = {
         "replacing",
         "threads",
         "children",
+        "processes",
         "stateful",
     ],
     "clients/for_urllib3.py": [
