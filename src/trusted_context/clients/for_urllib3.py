@@ -226,7 +226,8 @@ def _is_proxy_default(connection: Any) -> bool:
         return False
     if not hasattr(connection, "ssl_context") or connection.cert_reqs in _UNVERIFIED:
         return False
-    if config.use_forwarding_for_https and connection.ssl_context is not None:
+    forwards = config.use_forwarding_for_https or connection._tunnel_host is None  # also to an http:// server
+    if forwards and connection.ssl_context is not None:
         return False  # it is the proxy that urllib3 then uses the server's context for
     return not _names_a_choice(connection)
 
