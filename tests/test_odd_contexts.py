@@ -1,10 +1,13 @@
 """Contexts and sockets that are not as Python makes them work inside a block as outside, and no pin is undone."""
 
+import http.client
 import socket
 import ssl
 import threading
+from unittest import mock
 
 import pytest
+import urllib3
 from servers import BODY, fails, write_ca
 
 from trusted_context import trusted_context
@@ -210,3 +213,31 @@ def test_a_servers_side_is_as_outside(ca):
             connection.sendall(b"hello")
             thread.join(20)
     assert heard == [b"hello"]
+
+
+def test_a_mock_that_passes_for_a_context_is_left_alone(server, ca_file):
+    """As programs' own tests make them: there is nothing in it that can be read."""
+    with trusted_context(ca_file):
+        for connect in (_by_http_client, _by_urllib3):
+            context = mock.MagicMock(spec=ssl.SSLContext)
+            context.wrap_socket.side_effect = _close_and_mock
+            connect(server, context)
+            context.wrap_socket.assert_called_once()
+
+
+def _close_and_mock(sock, **_):
+    sock.close()
+    return mock.MagicMock()
+
+
+def _by_http_client(server, context):
+    connection = http.client.HTTPSConnection("localhost", server.server_port, context=context, timeout=20)
+    connection.connect()
+    connection.close()
+
+
+def _by_urllib3(server, context):
+    with urllib3.HTTPSConnectionPool("localhost", server.server_port, ssl_context=context, timeout=20) as pool:
+        connection = pool._get_conn()
+        connection.connect()
+        connection.close()

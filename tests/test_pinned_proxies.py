@@ -78,6 +78,19 @@ def test_a_context_that_a_forwarding_proxy_is_verified_by_holds_inside_an_insecu
     assert proxy.forwarded == []
 
 
+@pytest.mark.parametrize("insecure", [True, False])
+def test_a_context_that_urllib3_verifies_the_proxy_of_an_http_server_by_holds_inside_a_block(
+    insecure, proxy, ca_file, other_file
+):
+    """There is no other TLS on the way to such a server, so the context can be meant for the proxy alone."""
+    chosen = ssl.create_default_context(cafile=str(other_file))
+    with trusted_context(None if insecure else ca_file, insecure=insecure):
+        fails(fetch, "http://data.test/set", proxy, ssl_context=chosen)
+        assert proxy.forwarded == []
+        fetch("http://data.test/set", proxy)
+    assert len(proxy.forwarded) == 1
+
+
 @pytest.mark.parametrize("forwards", [False, True])
 def test_a_context_of_the_proxy_s_own_holds_inside_an_insecure_block(forwards, server, proxy, other_file):
     """proxy_ssl_context is a choice, whoever makes the request."""
