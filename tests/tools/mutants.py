@@ -225,7 +225,7 @@ class _Copy:
         return subprocess.Popen(runner, cwd=folder, env=environment, **pipes)
 
     def _ask(self, seconds: float, tests: list[str], first: list[str], source: str | None = None) -> tuple[Any, ...]:
-        options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=20"]
+        options = ["-q", "-x", "-n0", "-m", "", "-p", "no:cacheprovider", "-p", "no:randomly", "--timeout=20"]
         print(json.dumps([seconds, options + tests, first, source]), file=self._runner.stdin, flush=True)
         return tuple(json.loads(self._runner.stdout.readline()))
 
