@@ -6,7 +6,9 @@ and the next call that loads certificates in the same thread raises it, be they 
 
 from __future__ import annotations
 
+import _ssl
 import contextlib
+import functools
 import ssl
 import sys
 
@@ -42,14 +44,14 @@ def load_readable(context: ssl.SSLContext, certificates: Collection[bytes]) -> N
 def stats(context: ssl.SSLContext) -> dict[str, int]:
     """How many certificates *context* has, and how many of them are CAs', as ``cert_store_stats()`` counts them."""
     found = context.cert_store_stats()
-    _forget_errors(context)
+    _forget_errors()
     return found
 
 
 def authorities(context: ssl.SSLContext) -> list[bytes]:
     """The CAs (DER) of *context*, but for those in its folder that it did not look for."""
     found = context.get_ca_certs(binary_form=True)
-    _forget_errors(context)
+    _forget_errors()
     return found
 
 
@@ -63,7 +65,16 @@ def _add(context: ssl.SSLContext, der: bytes) -> bool:
     return False
 
 
-def _forget_errors(context: ssl.SSLContext) -> None:
+def _forget_errors() -> None:
     if _LEAVES_ERRORS:  # pragma: no cover  # Python 3.11's ssl alone does
         with contextlib.suppress(ssl.SSLError):
-            context.load_verify_locations(cadata=_NO_CERTIFICATE)
+            _unwatched().load_verify_locations(cadata=_NO_CERTIFICATE)
+
+
+@functools.cache
+def _unwatched() -> _ssl._SSLContext:  # pragma: no cover  # as above
+    """A context for nothing else. The queue is the thread's, whichever context is used.
+
+    Of the class in C: a block takes what is done to another context for a change of its CAs.
+    """
+    return _ssl._SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # noqa: SLF001  # it has no public name
