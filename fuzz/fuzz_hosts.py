@@ -29,7 +29,7 @@ def check(content: bytes) -> None:
         for secret in (f"u:{MARK}@", f"?{MARK}", f"#{MARK}"):
             with contextlib.suppress(ValueError):
                 _refused(parse, planted(text, secret))
-    _stays(text)
+    assert_stable(text)
     _agrees(text)
     assert_linear(_read, content)
 
@@ -47,7 +47,7 @@ def _refused(parse: Callable[[str], object], text: str) -> None:
         assert_hidden(error.__cause__)
 
 
-def _stays(text: str) -> None:
+def assert_stable(text: str) -> None:
     """What was read once is the same when it is read again."""
     normal = normalise_host(text)
     assert normalise_host(normal) == normal

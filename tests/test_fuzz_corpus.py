@@ -1,21 +1,16 @@
 """What fuzzing found once stays found: the corpus of fuzz/ holds for every target, on every Python."""
 
-import importlib
-import pathlib
-import sys
-
 import pytest
+from fuzzing import FUZZ, load
 
-FUZZ = pathlib.Path(__file__).parents[1] / "fuzz"
 TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in FUZZ.glob("fuzz_*.py"))
 INPUTS = [(target, path) for target in TARGETS for path in sorted((FUZZ / "corpus" / target).iterdir())]
 
 
 @pytest.fixture
-def target(request, monkeypatch):
+def target(request):
     """What checks an input."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(FUZZ)])
-    return importlib.import_module(f"fuzz_{request.param}")
+    return load(request.param)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .explanations.explain import Explanation, explain
 
     # Never run: freezers take into a program what its byte code imports by name, and see these.
-    from .ipython import load_ipython_extension, unload_ipython_extension  # noqa: F401
+    from .ipython import load_ipython_extension, unload_ipython_extension  # noqa: F401  # as above
 
 __all__ = [
     "BundleError",

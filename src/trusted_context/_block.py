@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import functools
-import ssl  # noqa: TC003
+import ssl  # noqa: TC003  # for typing.get_type_hints(), as what follows
 import sys
 
 # typing.get_type_hints() looks up here what the public annotations name. All of it is imported at any rate.
-from collections.abc import Callable, Collection, Iterable  # noqa: TC003
-from types import TracebackType  # noqa: TC003
+from collections.abc import Callable, Collection, Iterable  # noqa: TC003  # as said
+from types import TracebackType  # noqa: TC003  # as said
 
 from . import _entering as entering
 from ._arguments import check_bool, check_cafile, check_insecure, check_together
 from .core import live
 from .core.hosts import parse_host
 from .core.lock import lock
-from .core.trust import Insecure  # noqa: TC001
+from .core.trust import Insecure  # noqa: TC001  # as said
 from .core.warning import warn
 from .explanations import notes
 from .sources import bundles, environment
-from .sources.bundles import Material, Piece  # noqa: TC001
+from .sources.bundles import Material, Piece  # noqa: TC001  # as said
 from .sources.resolution import name_hosts, resolve
 
 TYPE_CHECKING = False

@@ -43,7 +43,7 @@ def _enumerate() -> Iterator[bytes]:
     # As SSLContext.load_default_certs() does.
     for store in ("ROOT", "CA"):
         with contextlib.suppress(OSError):
-            for der, encoding, purposes in ssl.enum_certificates(store):  # type: ignore[attr-defined, unused-ignore]
+            for der, encoding, purposes in ssl.enum_certificates(store):  # type: ignore[attr-defined, unused-ignore]  # Windows
                 if encoding == "x509_asn" and (purposes is True or _SERVER_AUTHENTICATION in purposes):
                     yield der
 

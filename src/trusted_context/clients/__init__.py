@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     # Never run: PyInstaller and cx_Freeze take into a program what its byte code imports by name, and see these.
-    from . import (  # noqa: F401
+    from . import (  # noqa: F401  # as above
         for_aiohttp,
         for_botocore,
         for_greenlets,

@@ -125,7 +125,7 @@ def _split(fullurl: Any) -> tuple[str, str]:
         scheme = request.type
         host, selector = request._tunnel_host or request.host, request.selector
         if request.has_proxy():  # asked for before, through a proxy: host and selector are for that
-            sent = Request(request.full_url)  # noqa: S310
+            sent = Request(request.full_url)  # noqa: S310  # as above
             scheme, host, selector = "http" if scheme == "http" else sent.type, sent.host, sent.selector
         rest = normalise_selector(selector)
     except (ValueError, AttributeError):  # urllib's own to complain of

@@ -219,8 +219,8 @@ def _plan_for_socket(  # what SSLContext.wrap_socket() takes
     context: Any,
     sock: Any = None,
     server_side: bool = False,  # noqa: FBT002  # as it is there
-    _do_handshake_on_connect: bool = True,  # noqa: FBT002
-    _suppress_ragged_eofs: bool = True,  # noqa: FBT002
+    _do_handshake_on_connect: bool = True,  # noqa: FBT002  # as above
+    _suppress_ragged_eofs: bool = True,  # noqa: FBT002  # as above
     server_hostname: Any = None,
     *_: Any,
     **_others: Any,
@@ -244,7 +244,7 @@ def _make_wrap_bio(original: Callable[..., ssl.SSLObject]) -> Callable[..., ssl.
         self: Any,
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
-        server_side: bool = False,  # noqa: FBT002
+        server_side: bool = False,  # noqa: FBT002  # as SSLContext.wrap_bio() has it
         server_hostname: Any = None,
         session: Any = None,
     ) -> ssl.SSLObject:

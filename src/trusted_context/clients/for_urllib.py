@@ -209,7 +209,7 @@ class _LazyHTTPSHandler(HTTPSHandler):
         AbstractHTTPHandler.__init__(self)
         # It trusts no CA, and gives way when a connection is made.
         self._placeholder = Context(ssl.PROTOCOL_TLS_CLIENT)
-        _placeholders.set(self._placeholder, True)  # noqa: FBT003
+        _placeholders.set(self._placeholder, True)  # noqa: FBT003  # a value, not a switch
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         # The class as it is at the call: a recorder may have put a double there.

@@ -53,7 +53,7 @@ def _is_empty_default(context: ssl.SSLContext, library: str) -> bool:
     if _filled.get(context):
         return False
     if any(context.cert_store_stats().values()):
-        _filled.set(context, True)  # noqa: FBT003
+        _filled.set(context, True)  # noqa: FBT003  # a value, not a switch
         return False
     if stores.system_store() is not None:
         return False

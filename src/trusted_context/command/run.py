@@ -94,7 +94,7 @@ def run_archive(path: str, arguments: list[str]) -> None:
 
 # What the interpreter itself calls for -m, folders and archives (Modules/main.c). The public run_module() and
 # run_path() put the former __main__ back at the end, when threads and exit handlers may still need the program's.
-_run_module_as_main: Callable[..., Any] = runpy._run_module_as_main  # type: ignore[attr-defined]
+_run_module_as_main: Callable[..., Any] = runpy._run_module_as_main  # type: ignore[attr-defined]  # private
 
 
 def _absolute(path: str) -> str:

@@ -202,8 +202,8 @@ def wrap_socket(  # noqa: PLR0913, PLR0917  # what SSLContext.wrap_socket() take
     plan: Plan,
     sock: socket.socket,
     server_side: bool = False,  # noqa: FBT002  # as it is there
-    do_handshake_on_connect: bool = True,  # noqa: FBT002
-    suppress_ragged_eofs: bool = True,  # noqa: FBT002
+    do_handshake_on_connect: bool = True,  # noqa: FBT002  # as above
+    suppress_ragged_eofs: bool = True,  # noqa: FBT002  # as above
     server_hostname: str | bytes | None = None,
     session: ssl.SSLSession | None = None,  # noqa: ARG001  # see _Planned.session
 ) -> ssl.SSLSocket:

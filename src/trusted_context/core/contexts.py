@@ -326,7 +326,7 @@ class Verifier:
         context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         plan = Plan(creating=context, during=context, shown=context, trust=self.trust, source=source, is_over=is_over)
         handshake.watch(context, plan)
-        _within_truststores.set(getattr(context, "_ctx", context), True)  # noqa: FBT003
+        _within_truststores.set(getattr(context, "_ctx", context), True)  # noqa: FBT003  # a value, not a switch
         return self.load_into(context)
 
     def _unverified(self, context: Context, *, source: str | None, is_over: IsOver = None) -> ssl.SSLContext:

@@ -75,7 +75,7 @@ def has_client_certificate(context: ssl.SSLContext) -> bool:
 def _client_of(context: ssl.SSLContext) -> tuple[Any, ssl.MemoryBIO, ssl.MemoryBIO]:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     # Not context.wrap_bio(), which a block replaces.
-    make: Any = ssl.SSLObject._create  # type: ignore[attr-defined]
+    make: Any = ssl.SSLObject._create  # type: ignore[attr-defined]  # private
     return make(incoming, outgoing, server_hostname=_NOBODY, context=context), incoming, outgoing
 
 
