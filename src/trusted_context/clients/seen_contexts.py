@@ -9,6 +9,7 @@ import contextlib
 import functools
 import ssl
 import sys
+import threading
 
 from ..core import green, probing
 from ..core.contexts import Context, Settings, TrueSSLContext, is_ours
@@ -28,9 +29,10 @@ class Known:
     """What is known of one context while a block lives.
 
     Attributes:
-        loads: whether each load of CAs since the context was made was a default's; ``None`` where it was made before.
+        loads: whether each load of CAs since the context was made was a default's; ``None`` where it was made before,
+            or two threads loaded at once.
         in_folder: whether it was seen to be given a folder that is no default's.
-        changes: how often CAs or ciphers were loaded, begun and ended.
+        changes: another object after each change: at the beginning and the end of a load of CAs, and for ciphers.
         certificate: the arguments of the client certificate that was loaded; ``None`` where none was seen.
         looks: the settings and numbers of certificates for which the rest holds.
         default: whether its trust is default.
@@ -59,7 +61,7 @@ class Known:
         self.protocols: list[str] | None = [] if is_new else None
         self.has_key: bool | None = False if is_new else None
         self.in_folder: bool = False
-        self.changes: int = 0
+        self.changes: object = object()
         self.looks: object = None
         self.default: bool = False
         self.settings: tuple[object, Settings | None] = (None, None)
@@ -67,8 +69,15 @@ class Known:
 
     def change(self) -> None:
         """Have the context looked at anew, also by whom is looking now."""
-        self.changes += 1
-        self.looks = None
+        with lock:
+            self.changes = object()
+            self.looks = None
+
+    def fill(self, name: str, found: object) -> None:
+        """Keep what was *found* out, unless another thread has set it meanwhile, and said so."""
+        with lock:
+            if getattr(self, name) is None:
+                setattr(self, name, found)
 
 
 # Emptied when the last block ends: what happens to a context outside is not seen.
@@ -155,19 +164,22 @@ def _known_or_new(context: Any) -> Known:
 def look(context: Any) -> Known:
     """What is known of *context*, one of the standard library's, as it is now."""
     known = _known_or_new(context)
-    looks = _looks(context)
-    if known.looks != looks:
-        # Other threads may be using what was found before, so each is replaced by what is found, and never unset.
-        changes = known.changes
-        known.default = (
+    while True:
+        looks, changes = _looks(context), known.changes
+        if known.looks == looks:
+            return known
+        default = (
             context.protocol in _PROTOCOLS
             and not known.in_folder
             and (_has_default_loads(known) or defaults.is_default(context))
         )
-        known.stand_ins = {}
-        # Outside of blocks changes are not seen: what was found out holds for this once.
-        known.looks = looks if _watching and known.changes == changes else None
-    return known
+        with lock:
+            if known.changes is changes:  # else another thread changed it meanwhile
+                # Other threads may be using what was found before: it is replaced, and never unset.
+                known.default, known.stand_ins = default, {}
+                # Outside of blocks changes are not seen: what was found out holds for this once.
+                known.looks = looks if _watching else None
+                return known
 
 
 def _has_default_loads(known: Known) -> bool:
@@ -216,14 +228,14 @@ def settings_of(context: Any, known: Known) -> Settings:
 def has_key(context: Any, known: Known) -> bool:
     """Whether *context* has a client certificate."""
     if known.has_key is None:
-        known.has_key = probing.has_client_certificate(context)
-    return known.has_key
+        known.fill("has_key", probing.has_client_certificate(context))
+    return bool(known.has_key)
 
 
 def copy_protocols(context: Any, known: Known, made: ssl.SSLContext) -> None:
     """Have *made* offer by ALPN what *context* does."""
     if known.protocols is None:
-        known.protocols = probing.alpn_protocols(context)
+        known.fill("protocols", probing.alpn_protocols(context))
     if known.protocols:
         made.set_alpn_protocols(known.protocols)
 
@@ -253,16 +265,30 @@ def _noting(original: Callable[..., Any], note: Callable[..., None]) -> Callable
     return method
 
 
+class _Filling(threading.local):
+    """The context that this thread is loading the defaults into: what that calls is a part of it."""
+
+    context: object = None
+
+
+# Not a context variable, which some Pythons hand on to new threads.
+_filling = _Filling()
+
+
 def _make_load_defaults(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> None:
-        known = None if isinstance(self, Context) else _known_of(self)
-        before = (known.loads, known.in_folder) if known else (None, False)
-        original(self, *args, **kwargs)
-        if known is not None:
-            # Whatever it called for that.
-            known.loads = None if before[0] is None else [*before[0], True]
-            known.in_folder = before[1]
+        if isinstance(self, Context) or _filling.context is self:
+            original(self, *args, **kwargs)
+            return
+        known = _known_or_new(self)
+        before, outer = known.loads, _filling.context
+        _filling.context = self
+        try:
+            original(self, *args, **kwargs)
+            _note_load(known, before, before, is_default=True)
+        finally:
+            _filling.context = outer
             known.change()
 
     return method
@@ -289,31 +315,40 @@ def _make_set_default_paths(original: Callable[..., None]) -> Callable[..., None
 def _make_load_verify_locations(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def load_verify_locations(self: Any, *args: Any, **kwargs: Any) -> None:
-        if isinstance(self, Context):
+        if isinstance(self, Context) or _filling.context is self:
             original(self, *args, **kwargs)
             return
         known = _known_or_new(self)
-        before = known.loads
-        # A choice until it is done: another thread may connect meanwhile, and what fails may have loaded a part.
-        known.loads = None if before is None else [*before, False]
-        known.change()
+        with lock:
+            before = known.loads
+            # A choice until it is done: another thread may connect meanwhile, and what fails may have loaded a part.
+            during = known.loads = None if before is None else [*before, False]
+            known.change()
         try:
             original(self, *args, **kwargs)
-            _note_load(known, before, *args, **kwargs)
+            is_default, in_folder = _look_at_load(*args, **kwargs)
+            _note_load(known, before, during, is_default=is_default, in_folder=in_folder)
         finally:
             known.change()
 
     return load_verify_locations
 
 
+def _look_at_load(cafile: Any = None, capath: Any = None, cadata: Any = None) -> tuple[bool, bool]:
+    """Whether what was loaded is a default's, and whether it is a folder that is none's."""
+    in_folder = capath is not None and not defaults.are_default_folders(capath)
+    is_default = not in_folder and cadata is None and (cafile is None or defaults.is_default_path(cafile))
+    return is_default, in_folder
+
+
 def _note_load(
-    known: Known, before: list[bool] | None, cafile: Any = None, capath: Any = None, cadata: Any = None
+    known: Known, before: list[bool] | None, during: list[bool] | None, *, is_default: bool, in_folder: bool = False
 ) -> None:
-    folder_is_default = capath is None or defaults.are_default_folders(capath)
-    known.in_folder |= not folder_is_default
-    if before is not None:
-        is_default = folder_is_default and cadata is None and (cafile is None or defaults.is_default_path(cafile))
-        known.loads = [*before, is_default]
+    """Note a load that is done: *before* it and *during* it these loads were known."""
+    with lock:
+        known.in_folder |= in_folder
+        # What another thread loaded meanwhile would be forgotten: so the context is asked what it holds.
+        known.loads = [*before, is_default] if before is not None and known.loads is during else None
 
 
 def _make_load_cert_chain(original: Callable[..., None]) -> Callable[..., None]:
