@@ -251,10 +251,14 @@ class _Beside:
         self._pool = weakref.ref(pool)
         self.pools: dict[tuple[Trust, bool | None], Any] = {}
 
+    def _all(self) -> tuple[Any, ...]:
+        with lock:  # other threads add to them
+            return tuple(self.pools.values())
+
     def __call__(self) -> Any:
         pool = self._pool()
         with contextlib.ExitStack() as stack:
-            for ours in tuple(self.pools.values()):
+            for ours in self._all():
                 stack.callback(ours.close)
             if pool is not None:
                 type(pool).close(pool)
@@ -266,7 +270,7 @@ class _AsyncBeside(_Beside):
     async def __call__(self) -> Any:
         pool = self._pool()
         async with contextlib.AsyncExitStack() as stack:
-            for ours in tuple(self.pools.values()):
+            for ours in self._all():
                 stack.push_async_callback(ours.aclose)
             if pool is not None:
                 await type(pool).aclose(pool)

@@ -18,6 +18,7 @@ from urllib.request import AbstractHTTPHandler, HTTPSHandler, OpenerDirector
 from ..core import live
 from ..core.contexts import Context
 from ..core.identity import IdentityMap
+from ..core.lock import lock
 from ..sources import defaults
 from . import downgrade, for_ssl, seen_contexts
 from .patches import Patches
@@ -188,8 +189,9 @@ class _GlobalOpener(OpenerDirector):
 
     def _get_inner(self) -> OpenerDirector:
         # Built at its first use, as urlopen() does it: an opener keeps the proxies that were set when it was made.
-        if object.__getattribute__(self, "_inner") is None:
-            object.__setattr__(self, "_inner", urllib.request.build_opener(_LazyHTTPSHandler()))
+        with lock:  # one for all threads, since what is set on it is to stay
+            if object.__getattribute__(self, "_inner") is None:
+                object.__setattr__(self, "_inner", urllib.request.build_opener(_LazyHTTPSHandler()))
         inner: OpenerDirector = object.__getattribute__(self, "_inner")
         return inner
 

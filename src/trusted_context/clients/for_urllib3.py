@@ -13,10 +13,10 @@ import os
 import queue
 import ssl
 import sys
-import weakref
 
 from ..core import live, versions
 from ..core.contexts import Context
+from ..core.identity import IdentityMap
 from ..sources import defaults
 from . import for_ssl, seen_contexts
 from .patches import Patches
@@ -36,13 +36,13 @@ _patches = Patches()
 _MADE_UNDER = "_trusted_context_made_under"
 
 # The pools that gave out a connection while a block lived.
-_pools: weakref.WeakSet[Any] = weakref.WeakSet()
+_pools = IdentityMap()
 
 
 def restore() -> list[str]:
     """Put every method back where it is still ours, and close the connections that wait in a pool for no block."""
     replaced = _patches.restore()
-    for pool in list(_pools):
+    for pool in _pools.keys():  # noqa: SIM118  # it is no dictionary
         _close_idle(pool)
         _pools.discard(pool)
     return replaced
@@ -236,7 +236,8 @@ def _make_get_conn(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def get_conn(self: Any, *args: Any, **kwargs: Any) -> Any:
         connection = original(self, *args, **kwargs)
-        _pools.add(self)
+        if _pools.get(self) is None:
+            _pools.set(self, True)  # noqa: FBT003  # a value, not a switch
         # It may have waited for this one until its block was over; and a pool may be used in several blocks.
         wanted = _governed_by(connection, live.governing())
         if not connection.is_closed and getattr(connection, _MADE_UNDER, None) != wanted:

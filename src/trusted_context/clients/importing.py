@@ -91,8 +91,10 @@ def _cover_now(cover: Cover, module: ModuleType) -> None:
 def warn_not_covered(library: str, reason: str) -> None:
     """Say, once for each version, that *library* is left as it is, since it lacks something that we need."""
     version = str(getattr(sys.modules.get(library), "__version__", "of unknown version"))
-    if (library, version) not in _warned:
+    with lock:
+        is_new = (library, version) not in _warned
         _warned.add((library, version))
+    if is_new:
         warn(
             f"{library} {version} is not covered by trusted_context, {reason}: a block verifies its connections only "
             "where they use Python's ssl with default trust, and does not keep them apart from those outside",

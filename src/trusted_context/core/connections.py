@@ -137,8 +137,9 @@ class _Planned:
             self.follow(self._plan.choosing(context))
 
     def _set_context(self, context: ssl.SSLContext) -> None:
-        if self._sslobj is not None:  # a socket that is not connected yet, or was closed by another thread, has none
-            self._sslobj.context = context
+        connection = self._sslobj
+        if connection is not None:  # a socket that is not connected yet, or was closed by another thread, has none
+            connection.context = context
 
     def _check_plan(self) -> None:
         if self._plan is None:

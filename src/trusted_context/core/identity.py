@@ -23,6 +23,15 @@ class IdentityMap:
         held, value = self._values.get(id(key), (None, None))
         return value if held is not None and held() is key else None
 
+    def keys(self) -> list[Any]:
+        """Every object that has a value."""
+        # In one step, also without the global interpreter lock: others may come meanwhile.
+        return [key for held, _ in list(self._values.values()) if (key := held()) is not None]
+
+    def discard(self, key: object) -> None:
+        """Forget the value of *key*, if it has one."""
+        self._values.pop(id(key), None)
+
     def set(self, key: object, value: object) -> None:
         """Make *value* that of *key*."""
         place, values = id(key), self._values
@@ -30,7 +39,7 @@ class IdentityMap:
         def forget(gone: weakref.ref[Any]) -> None:
             # The place may be another object's by now.
             if values.get(place, (None, None))[0] is gone:  # pragma: no branch  # CPython gives it away only later
-                del values[place]
+                values.pop(place, None)
 
         values[place] = weakref.ref(key, forget), value
 
