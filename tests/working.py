@@ -4,6 +4,7 @@ Usage: working.py SCENE METHOD URL CA_FILE
 """
 
 import concurrent.futures
+import contextvars
 import multiprocessing
 import os
 import sys
@@ -33,9 +34,9 @@ def at_import(_url):
 
 
 def in_a_thread(url):
-    """The outcome in a thread of the worker's own."""
+    """The outcome in a thread of the worker's own, which inherits no context."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        return pool.submit(outcome, url).result()
+        return contextvars.Context().run(pool.submit, outcome, url).result()
 
 
 def seen(url):
