@@ -166,3 +166,43 @@ def signed_with_sha1():
     rest = body + bytes.fromhex("300d") + renamed + b"\x05\x05\x00" + b"\x03\x82\x01\x01\x00" + signature
     der = b"\x30\x82" + len(rest).to_bytes(2, "big") + rest
     return Pair(x509.load_der_x509_certificate(der), made.key)
+
+
+def in_version_1(made, issuer=None):
+    """The same as the oldest are: a certificate without version and extensions (RFC 5280, 4.1.2.1)."""
+    body, algorithm, _ = _members(made.der)
+    old = _sequence(*_members(body)[1:-1])
+    signature = (issuer or made).key.sign(old, ec.ECDSA(hashes.SHA256()))
+    return Pair(x509.load_der_x509_certificate(_sequence(old, algorithm, _bits(signature))), made.key)
+
+
+def _members(element):
+    """The elements within a DER element (X.690, 8.1), each of them whole."""
+    place, found = _header(element, 0)[0], []
+    while place < len(element):
+        start, length = _header(element, place)
+        found.append(element[place : start + length])
+        place = start + length
+    return found
+
+
+def _header(content, place):
+    """Where the content of the element there starts, and how long it is."""
+    length, start = content[place + 1], place + 2
+    if length < 0x80:
+        return start, length
+    size = length & 0x7F
+    return start + size, int.from_bytes(content[start : start + size], "big")
+
+
+def _sequence(*members):
+    return _tagged(0x30, b"".join(members))
+
+
+def _bits(content):
+    return _tagged(0x03, b"\0" + content)
+
+
+def _tagged(tag, content):
+    size = b"" if len(content) < 0x80 else len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(size) if size else len(content))) + size + content

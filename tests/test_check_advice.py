@@ -213,7 +213,20 @@ def test_the_lines_for_the_operating_system_s_own_store(server, ca_file, machine
     lines = shell_lines(check(server.url))
     assert lines["run"].endswith(f"run --system {advice.PROGRAM}")
     assert lines["conda"] == "conda config --set ssl_verify truststore"
+    assert "git" not in lines  # which has no way to use it
     assert not any(str(ca_file) in line for line in lines.values())
+
+
+def test_the_lines_for_windows_own_store(server, ca_file, machine):
+    """In PowerShell's words; git has a switch for it. (Doubles: this machine is no Windows, as above.)"""
+    machine.patch.setattr(stores, "VERIFIES_NATIVELY", True)
+    machine.patch.setattr(advice, "_IS_WINDOWS", True)
+    machine.patch.setenv("SSL_CERT_FILE", str(ca_file))
+    machine.patch.setenv("REQUESTS_CA_BUNDLE", str(machine.certifi))
+    lines = shell_lines(check(server.url))
+    assert lines["git"] == "git config --global http.sslBackend schannel"
+    assert lines["uv"] == '$env:UV_SYSTEM_CERTS = "true"'
+    assert lines["npm"] == '$env:NODE_OPTIONS = "--use-system-ca"'
 
 
 @pytest.mark.parametrize(

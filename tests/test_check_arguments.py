@@ -54,7 +54,9 @@ def test_a_server_certificate_in_a_ca_s_place_is_remarked(server, ca, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["https://localhost:{}", "https://localhost:{}/a?b#c", "localhost:{}", "127.0.0.1:{}",
-                                  "HTTPS://user:pw@LOCALHOST:{}/", " localhost:{}\n"])  # fmt: skip
+                                  "HTTPS://user:pw@LOCALHOST:{}/", " localhost:{}\n", "https:/localhost:{}/",
+                                  "wss://localhost:{}/socket", "'localhost:{}'", "<https://localhost:{}/>",
+                                  "\u201c<'localhost:{}'>\u201d"])  # fmt: skip
 def test_forms_of_the_address(server, ca_file, form):
     """A URL, or host and port, as people paste them."""
     report = check(form.format(server.server_port), ca_file)
@@ -67,6 +69,7 @@ def test_forms_of_the_address(server, ca_file, form):
     [
         ("http://localhost/", "not fetched over TLS"),
         ("ftp://localhost/", "not fetched over TLS"),
+        ("file:///etc/hosts", "no https:// address"),
         ("", "names no host"),
         ("https://", "names no host"),
         ("https:///path", "names no host"),

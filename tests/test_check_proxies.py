@@ -1,6 +1,8 @@
 """check() through proxies: what is in force, what the proxy answers and what that means, and a real inspecting one."""
 
 import os
+import socket
+import struct
 import urllib.parse
 import urllib.request
 
@@ -97,12 +99,76 @@ def test_a_proxy_named_with_https_that_speaks_plain_http(proxy, server, monkeypa
     assert proxy.tunnelled == []
 
 
+def test_a_proxy_named_with_https_that_opens_tunnels_without_tls(server, ca_file, monkeypatch):
+    """The same mistake, with a proxy that asks nobody who they are."""
+    with serving(ConnectProxy()) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("http://", "https://"))
+        report = check(server.url, ca_file, timeout=0.9)
+    assert report.cause == "proxy-not-tls"
+    assert f"https_proxy={proxy.url}" in flat(report)
+
+
+def _hang_up(connection, _over):
+    connection.recv(4096)
+
+
+def _reset(connection, _over):
+    connection.recv(4096)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("behave", "scheme", "words"),
+    [
+        (_hang_up, "http", "the connection was closed without an answer"),
+        (_hang_up, "https", "opened no tunnel: "),
+        (_reset, "http", "Connection reset by peer"),
+        (_reset, "https", "Connection reset by peer"),
+    ],
+)
+def test_a_proxy_that_speaks_neither(behave, scheme, words, monkeypatch):
+    """Neither what its address says, nor the other of the two: what came is told, and no scheme is advised."""
+    with serving(Raw(behave)) as raw:
+        monkeypatch.setenv("https_proxy", f"{scheme}://{raw.address}")
+        report = check("host.test", timeout=3)
+    assert report.cause == "proxy-refused"
+    assert words in flat(report)
+    assert "in its place" not in flat(report)
+
+
+def test_a_proxy_over_tls_beside_a_variable_that_names_nothing(server, ca, ca_file, monkeypatch):
+    """What cannot be read verifies no proxy; the next does."""
+    with serving(ConnectProxy(certificate=ca.issue_cert("localhost"))) as secure:
+        monkeypatch.setenv("https_proxy", secure.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone/corp.pem")
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(ca_file))
+        report = check(server.url)
+    assert report.works
+    assert f"verified by CURL_CA_BUNDLE={ca_file}" in flat(report)
+
+
 def test_a_proxy_named_with_http_that_speaks_tls(server, ca, ca_file, monkeypatch):
     """And the other way round."""
     with serving(ConnectProxy(certificate=ca.issue_cert("localhost"))) as secure:
         monkeypatch.setenv("https_proxy", secure.url.replace("https://", "http://"))
         report = check(server.url, ca_file)
     assert report.cause == "proxy-refused"
+    assert "write https:// in its place" in flat(report)
+
+
+def test_a_proxy_named_with_http_that_answers_with_an_alert(monkeypatch):
+    """It speaks TLS, though no version of it that this Python does (RFC 8446, 6)."""
+
+    def behave(connection, _over):
+        connection.recv(4096)
+        connection.sendall(b"\x15\x03\x03\x00\x02\x02\x46")
+
+    with serving(Raw(behave)) as raw:
+        monkeypatch.setenv("https_proxy", f"http://{raw.address}")
+        report = check("host.test")
+    assert report.cause == "proxy-refused"
+    assert "the answer is TLS, not HTTP" in flat(report)
     assert "write https:// in its place" in flat(report)
 
 
@@ -164,6 +230,7 @@ def test_a_proxy_for_all(server, ca_file, monkeypatch):
         ("http://user:a/b@proxy.test", "percent-encode it"),
         ("http://", "no proxy's address"),
         ("http://proxy.test:port", "no proxy's address"),
+        ("gopher://proxy.test", "it begins with none of http://, https://, socks://"),
     ],
 )
 def test_a_proxy_that_cannot_be_used(value, says, server, ca_file, monkeypatch):

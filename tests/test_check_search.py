@@ -12,6 +12,7 @@ from bad_certificates import inspector, issue
 from checking import flat, run_line, shell_lines, small_machine
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from issuing import in_version_1
 from material import make_ca, make_server, to_der, to_pkcs7
 from servers import BODY, Server, serving, write_ca
 
@@ -196,6 +197,7 @@ def test_the_same_ca_in_many_places_takes_one_trial(ca, pem, machine):
         assert server.accepted == 6
     assert len(found(report)) == 1
     assert len(found(report)[0]["elsewhere"]) == 29
+    assert flat(report).count(" also in ") == 3
 
 
 def test_different_cas_of_one_name_take_a_bounded_number_of_trials(machine):
@@ -413,6 +415,8 @@ def test_names_are_compared_by_their_text():
     leaf = issue("localhost", ca)
     assert names.leading_to([leaf.der], [same.der, ca.der, inspector().der]) == (same.der, ca.der)
     assert names.leading_to([leaf.der], [leaf.der]) == (leaf.der,)
+    old = in_version_1(ca)
+    assert names.leading_to([leaf.der], [old.der]) == (old.der,)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x03\x30\x01\x00", b"text"])

@@ -98,7 +98,7 @@ def for_self_signed(host: str, port: int) -> Advice:
     return Advice(where="shell", tool="save-cert", lines=(command,))
 
 
-def message(host: str, port: int, wanted: Wanted, product: str | None, lowest: str | None) -> Advice:
+def message(host: str, port: int, wanted: Wanted, product: str | None, lowest: str) -> Advice:
     """A text to send to IT; *lowest* is the fingerprint of the server's certificate, if the CA's is not known."""
     lines = [
         "Hello,",
@@ -112,7 +112,7 @@ def message(host: str, port: int, wanted: Wanted, product: str | None, lowest: s
     ]
     if wanted.sha256:
         lines += ["  fingerprint, as presented and not confirmed", f"    {wanted.sha256}"]
-    elif lowest:
+    else:
         lines += ["  it signed the certificate with the SHA-256 fingerprint", f"    {lowest}"]
     lines.append(f"  seen         {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}")
     return Advice(where="message", tool="IT", lines=tuple(lines))

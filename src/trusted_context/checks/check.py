@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable  # noqa: TC003  # typing.get_type_hints(check) looks it up here
 
 from .._arguments import check_cafile
@@ -214,9 +215,7 @@ class _Check:
             else:
                 self._step("proxy", "passed", f"spoken to in TLS, and verified by {candidate.title}")
                 return candidate.trust
-        if failure is None:
-            raise Stopped("proxy", OSError("nothing on this machine could verify it"))
-        raise failure
+        raise failure or Stopped("proxy", ssl.SSLCertVerificationError("there is no CA here to verify it by"))
 
     def _note(self, agreed: Handshake) -> None:
         self._chain = agreed.chain
@@ -237,8 +236,7 @@ class _Check:
             host = f"[{self._host}]" if ":" in self._host else self._host
             return advice.for_trust(working.candidate, f"https://{host}{port}/", self._chain)
         if wanted:
-            lowest = self._chain[0].sha256 if self._chain else None
-            return (advice.message(self._host, self._port, wanted, product_of(self._chain), lowest),)
+            return (advice.message(self._host, self._port, wanted, product_of(self._chain), self._chain[0].sha256),)
         if cause and cause.name == "self-signed":
             return (advice.for_self_signed(self._host, self._port),)
         return ()

@@ -136,12 +136,9 @@ def outlasts_trust(cause: Cause) -> bool:
     return table.KINDS[cause.name].cure is None
 
 
-def ask_for(chain: tuple[Certificate, ...]) -> Wanted | None:
+def ask_for(chain: tuple[Certificate, ...]) -> Wanted:
     """The CA to ask IT for: its name, and its fingerprint where its own certificate was presented."""
-    path = linked(chain)
-    if not path:
-        return None
-    top = path[-1]
+    top = linked(chain)[-1]
     return Wanted(name=top.issuer, sha256=top.sha256 if top.self_issued else None)
 
 

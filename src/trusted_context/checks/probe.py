@@ -269,7 +269,7 @@ def _lenient_context(asked: list[bool]) -> ssl.SSLContext:
 
     # Nothing public tells it. Through the C type, as with every setting: see _trust.
     callback = getattr(TrueSSLContext.__base__, "_msg_callback", None)
-    if callback is not None:
+    if callback is not None:  # pragma: no branch  # private, so a later Python may lack it
         callback.__set__(context, note)
     return context
 
@@ -335,8 +335,6 @@ class _Encrypted:
                 return self.tls.read(_MOST_AT_ONCE)
             except ssl.SSLWantReadError:
                 self._exchange()
-            except ssl.SSLZeroReturnError:
-                return b""
 
     def read_refusal(self) -> OSError | None:
         """How the server ends the connection now, if it does."""

@@ -98,10 +98,11 @@ class Search:
             self._in_path(f"{name}={show_path(path)}", path)
         for entry in self._named:
             title = f"{entry.program}'s {entry.name} in {entry.file}"
-            if entry.path:
-                self._in_path(f"{title}: {show_path(entry.path)}", entry.path)
-            elif entry.content:
+            if entry.path is None:
+                assert entry.content
                 self._in_content(title, entry.content, entry.command)
+            else:
+                self._in_path(f"{title}: {show_path(entry.path)}", entry.path)
 
     def _in_known_places(self) -> None:
         for owner, patterns in paths.HOLDERS:

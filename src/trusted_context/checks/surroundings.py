@@ -171,5 +171,5 @@ def own_version() -> str:
 
     try:
         return importlib.metadata.version("trusted-context")
-    except importlib.metadata.PackageNotFoundError:
+    except importlib.metadata.PackageNotFoundError:  # pragma: no cover  # test_check_bare.py has no coverage installed
         return "not installed"
