@@ -353,6 +353,14 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *_UNATTENDED)
 
 
+# Not by default, since it is for a Python without the global interpreter lock: elsewhere threads meet less often.
+@nox.session(default=False)
+def hammer(session: nox.Session) -> None:
+    """Many threads in blocks of different CAs, by every client of the suite; none is verified by another's block."""
+    session.install(".[test]")
+    session.run("python", "benchmarks/hammer.py", *session.posargs)
+
+
 @nox.session(default=False)
 def system_store(session: nox.Session) -> None:
     """Puts a throw-away CA into this machine's own store, and takes it out again: for machines that are thrown away."""

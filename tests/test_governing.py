@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import gc
 import itertools
+import sys
 import threading
 
 import pytest
@@ -221,6 +222,16 @@ def test_a_thread_with_a_block_of_its_own_is_not_governed_by_a_newer_one(server,
         with trusted_context(other_file):
             go_on.set()
             assert visitor.result(20) == BODY
+
+
+@pytest.mark.skipif(not getattr(sys.flags, "thread_inherit_context", False), reason="threads inherit no context here")
+def test_a_thread_that_inherits_its_context_is_in_the_blocks_that_it_was_started_in_until_these_end(server, ca_file):
+    """So the worker of a pool follows a local block, and nothing of it when the block has ended."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with trusted_context(ca_file, local=True):
+            assert pool.submit(fetch, server.url).result(20) == BODY
+            in_a_thread(refusal, server.url)
+        pool.submit(refusal, server.url).result(20)
 
 
 @contextlib.contextmanager
