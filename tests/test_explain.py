@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 from bad_certificates import CASES
 from failing import CLIENTS, by_aiohttp, by_httpx, by_requests, by_urllib, by_urllib3, failure, failure_of
+from material import public_bundle
 from servers import BODY, NO_NAME, ConnectProxy, fetch, serving, verify_failure
 
 import trusted_context as package
@@ -276,6 +277,17 @@ def test_what_cannot_be_read_of_a_chain_does_not_stand_in_the_way(bad, monkeypat
     assert verify_failure(error).verify_code == 19
     with trusted_context(port.cafile):  # which is still known to be the context's that failed
         assert explain(error).cause == "unknown-root"
+
+
+def test_an_error_that_comes_back_without_what_it_was_verified_by(bad):
+    """A pickled one takes no large store along: what was presented is told then, and nothing of what was trusted."""
+    context = trusted_context(public_bundle()).ssl_context()
+    error = failure(fetch, bad["unknown-issuer"].url, context=context).reason
+    assert explain(error).trusted.endswith(" certificates")
+    back = explain(pickle.loads(pickle.dumps(error)))
+    assert (back.cause, back.trusted) == ("unknown-issuer", "")
+    assert back.presented == explain(error).presented
+    assert "trusted    " not in str(back)
 
 
 def test_an_unusable_store_does_not_stand_in_the_way(bad, monkeypatch):

@@ -103,6 +103,16 @@ def test_a_folder_that_changed_is_read_again(tmp_path):
     assert anchors._with_folder((b"x",), str(folder)) == (b"x",)
 
 
+def test_a_folder_that_cannot_be_read_is_passed_over(tmp_path, monkeypatch):
+    """Where the descriptors are used up, which made the connection fail perhaps, what is known already is said."""
+
+    def refuse(_folder):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(stores, "read_hashed", refuse)
+    assert anchors._with_folder((root().der,), str(tmp_path)) == (root().der,)
+
+
 def test_a_folder_that_changed_within_a_tick_of_its_clock_is_read_again(tmp_path):
     """Where a young folder keeps its time stamp, what was read of it counts for nothing."""
     folder, now = tmp_path / "certs", time.time_ns()

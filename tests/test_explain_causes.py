@@ -298,6 +298,9 @@ def test_a_407_is_known_by_a_clients_status_as_well(name, bad):
     with serving(ConnectProxy("user:right")) as proxy:
         error = _refused_by(proxy.url, bad["sound"].url) if name == "aiohttp" else _answered_407()
     assert explain(error).cause == "proxy-authentication"
+    with pytest.raises(type(error)), trusted_context(bad["sound"].cafile):
+        raise error
+    assert error.__notes__ == [str(explain(error))]
     other = OSError("a program's own")
     other.code = other.status = 407
     assert explain(other) is None

@@ -184,6 +184,15 @@ def test_the_context_of_another_block_is_told_by_the_chain(bad):
     assert explanation.cause == "unknown-root"
 
 
+def test_what_no_ca_file_cures_is_said_of_another_blocks_context_too(bad):
+    """Neither block is in the way of the other where the certificate itself is at fault."""
+    port = bad["wrong-host"]
+    context = trusted_context([port.cafile, stranger().pem]).ssl_context()
+    note, explanation = leaving(trusted_context(port.cafile), lambda: fetch(port.url, context=context))
+    assert explanation.cause == "wrong-host"
+    assert "leave out this block" not in note
+
+
 @pytest.mark.parametrize("name", ["untrusted-root", "unknown-issuer", "known-interception"])
 def test_an_inner_block_is_told_that_the_outer_one_trusts_the_ca(name, bad):
     """Nobody is sent to ask for a CA that the block around trusts: the inner block is what is in the way."""
@@ -301,6 +310,14 @@ def test_a_native_client_in_an_insecure_block_is_told_to_take_a_ca(bad):
         _, explanation = leaving(trusted_context(insecure=True), raising(error))
     assert explanation.cause == "not-covered"
     assert "give its CA as cafile=" in explanation.next
+
+
+def test_a_native_client_that_reads_no_variable_is_told_its_own_option(block):
+    """No block reaches it, exporting or not."""
+    error = _raised_by("pycurl", OSError(60, "SSL certificate problem: unable to get local issuer certificate"))
+    _, explanation = leaving(block, raising(error))
+    assert explanation.cause == "not-covered"
+    assert explanation.next == "name the CA file to pycurl itself: handle.setopt(pycurl.CAINFO, ca_file)"
 
 
 def test_hf_xet_is_known_by_who_called_it(block):

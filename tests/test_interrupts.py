@@ -41,7 +41,7 @@ class Interrupter:
 
 def interrupted(block, at):
     """Enter and leave the block with an interrupt at that line, and return where it was; None past the last."""
-    interrupter = Interrupter(at)
+    interrupter, before = Interrupter(at), sys.gettrace()
     sys.settrace(interrupter)
     try:
         with block:
@@ -49,7 +49,7 @@ def interrupted(block, at):
     except KeyboardInterrupt:
         pass
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     return interrupter.where
 
 

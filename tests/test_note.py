@@ -18,7 +18,6 @@ from test_interrupts import Interrupter
 from trusted_context import InsecureWarning, explain, trusted_context
 from trusted_context.core import live
 from trusted_context.explanations import explain as explaining
-from trusted_context.explanations import notes
 
 _PASSWORD = "S3CRET"
 
@@ -148,51 +147,13 @@ def test_a_wrapper_that_hides_what_it_wraps_has_a_note_of_its_own(port, block):
     assert "".join(traceback.format_exception(wrapper)).count("likely     ") == 1
 
 
-def test_each_of_a_group_has_its_own(bad, block):
-    """In an exception group every failure is explained where it stands, once, and the others are left alone."""
-    other = KeyError("unrelated")
-
-    def action():
-        errors = [other]
-        for name in ("known-interception", "expired"):
-            try:
-                fetch(bad[name].url)
-            except OSError as error:
-                errors.append(error)
-        raise ExceptionGroup("downloads", [errors[0], ExceptionGroup("inner", errors[1:])])
-
-    group = leaving(block, action)
-    first, inner = group.exceptions
-    assert notes_of(group) == notes_of(inner) == notes_of(first) == []
-    assert [explain(one).cause for one in inner.exceptions] == ["inspected", "expired"]
-    assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
-    leaving(block, raising(group))
-    assert [len(notes_of(one)) for one in inner.exceptions] == [1, 1]
-
-
-def test_a_group_of_groups_is_looked_at_in_bounded_time(block):
-    """Of a tree with billions of leaves the first few are looked at."""
-    group = RuntimeError("CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired")
-    for _ in range(10):
-        group = ExceptionGroup("x", [group] * 8)
-    assert leaving(block, raising(group)) is group
-    assert len(notes_of(next(notes._members(group)))) == 1
-
-
-def test_a_task_group_gives_a_note_to_each_task(bad, block):
-    """What asyncio's TaskGroup collects is explained too."""
-
-    async def download(name):
-        async with block:
-            await asyncio.to_thread(fetch, bad[name].url)
-
-    async def main():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(download("known-interception"))
-
-    with pytest.raises(ExceptionGroup) as caught:
-        asyncio.run(main())
-    assert len(notes_of(caught.value.exceptions[0])) == 1
+def test_a_tls_error_that_no_connection_raised_is_left_alone(block, tmp_path):
+    """A client certificate without its key, say: OpenSSL's words are all that there is to know."""
+    file = tmp_path / "client.pem"
+    file.write_bytes(root().pem)
+    error = leaving(block, lambda: ssl.create_default_context().load_cert_chain(file))
+    assert isinstance(error, ssl.SSLError)
+    assert notes_of(error) == []
 
 
 @pytest.mark.parametrize(

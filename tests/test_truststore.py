@@ -7,9 +7,11 @@ import urllib.request
 
 import pytest
 import truststore
+from failing import failure
 from servers import BODY, fetch, refusal
 
-from trusted_context import trusted_context
+from trusted_context import explain, trusted_context
+from trusted_context.sources import stores
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,16 @@ def test_truststore_injected_or_extracted_after_a_block_is_as_ever(server, ca_fi
     truststore.extract_from_ssl()
     with trusted_context(ca_file):
         assert fetch(server.url) == BODY
+
+
+def test_a_system_store_s_context_that_fails_outside_its_block_is_told_by_the_store(server, other_file, monkeypatch):
+    """Windows' and macOS' store has no number of certificates. (Elsewhere truststore takes the system's part.)"""
+    monkeypatch.setattr(stores, "VERIFIES_NATIVELY", True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(other_file))
+    context = trusted_context(system=True).ssl_context()
+    explanation = explain(failure(fetch, server.url, context=context))
+    assert explanation.cause == "unknown-issuer"
+    assert explanation.trusted == "the operating system's store"
 
 
 def test_settings_of_a_blocks_contexts_do_not_recurse_while_truststore_is_injected(ca_file):

@@ -153,5 +153,5 @@ def day(seconds: float | None) -> str:
     """The day of that moment (seconds since the epoch), in UTC."""
     try:
         return time.strftime("%Y-%m-%d", time.gmtime(seconds))
-    except (ValueError, OverflowError, OSError):  # years that this system's C library cannot count to
+    except (ValueError, OverflowError, OSError):  # pragma: no cover  # years that Windows' C library cannot count to
         return "an unknown day"
