@@ -85,6 +85,20 @@ def test_the_export_is_gone_though_another_block_lives(run):
     """)
 
 
+def test_a_default_that_somebody_replaced_meanwhile_stays(run):
+    """After the export aiohttp's own is made anew, and no other."""
+    run("""
+    with trusted_context(other, export=True):
+        import aiohttp, ssl
+        if not hasattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED"):
+            return  # up to 3.10 it is made at its first use
+        chosen = aiohttp.connector._SSL_CONTEXT_VERIFIED = ssl.create_default_context(cafile=cafile)
+    async with aiohttp.ClientSession() as session:
+        assert await get(session) == b"a data set"
+    assert aiohttp.connector._SSL_CONTEXT_VERIFIED is chosen
+    """)
+
+
 def test_what_is_imported_inside_is_covered_from_then_on(run):
     """A block imports no aiohttp by itself, covers one imported inside, and is taken back from it at the end."""
     run("""

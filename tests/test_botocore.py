@@ -95,6 +95,16 @@ def test_the_blocks_contexts_hold_its_own_cas_alone(s3, ca_file):
         assert lent() == {1}
 
 
+def test_a_pool_manager_is_botocores_own_but_for_its_trust(s3, keeper, ca_file):
+    """Other code that takes it from the session, as instrumentation does, finds there what it looks for."""
+    session = s3()._endpoint.http_session
+    outside = session._get_connection_manager(keeper.url)
+    with trusted_context(ca_file):
+        inside = session._get_connection_manager(keeper.url)
+        assert inside.pools is outside.pools
+        assert inside.connection_pool_kw is outside.connection_pool_kw
+
+
 def test_a_pin_stays(s3, ca_file, other_file, tmp_path, monkeypatch):
     """verify=path, verify=False and ca_bundle of the configuration are choices, in insecure blocks too."""
     pinned, unverified, trusting = s3(verify=str(other_file)), s3(verify=False), s3(verify=str(ca_file))

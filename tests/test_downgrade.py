@@ -242,6 +242,40 @@ def test_remembering_failures_keeps_no_frame_alive(server, other_file):
         assert kept() is None
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # as without a block
+def test_an_answer_that_is_collected_unread_is_a_failure(server, ca_file):
+    """In a cycle, as an exception's frames make one: it is gone before its connection is closed."""
+    with trusted_context(ca_file):
+        response = urllib.request.urlopen(server.url + "data", timeout=20)
+        response.itself = response
+        del response
+        gc.collect()
+        refused(plain(server.url + "data"))
+
+
+class _PickyError(OSError):
+    """It is made of two things, and keeps one."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+def test_an_error_that_cannot_be_made_again_is_remembered_by_its_kind(server, ca_file):
+    """A handler of others raised it: the refusal names it, and repeats none of its words, which may hold a secret."""
+
+    class Failing(urllib.request.HTTPSHandler):
+        def https_open(self, request):
+            raise _PickyError("broken", "http://user:s3cret@proxy")
+
+    with trusted_context(ca_file):
+        urllib.request.install_opener(urllib.request.build_opener(Failing))
+        with pytest.raises(_PickyError):
+            fetch(server.url)
+        error = refused(plain(server.url))
+    assert "_PickyError" in str(error.__cause__)
+    assert "s3cret" not in str(error) + str(error.__cause__)
+
+
 def test_the_memory_of_failures_is_bounded():
     """The oldest failures are forgotten first."""
     log = downgrade._Log()

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import http.client
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -297,6 +298,15 @@ def test_a_url_that_is_none_raises_inside_what_it_raises_outside(rest, schemes, 
     assert outside
     with trusted_context(ca_file):
         assert attempt() == outside
+
+
+@pytest.mark.parametrize("url", ["no scheme", "", object, b"https://localhost/", None], ids=str)
+def test_what_is_no_url_at_all_raises_inside_what_it_raises_outside(url, ca_file):
+    """It is urllib's to complain of."""
+    with pytest.raises(Exception) as outside:  # whatever it is, it is the same inside
+        urllib.request.urlopen(url)
+    with trusted_context(ca_file), pytest.raises(type(outside.value), match=re.escape(str(outside.value))):
+        urllib.request.urlopen(url)
 
 
 def test_an_answer_that_is_no_http_is_a_failure(ca, ca_file):

@@ -286,6 +286,57 @@ def test_a_finder_that_other_code_adds_inside_stays(run):
     """)
 
 
+def test_a_finder_that_other_code_put_back_is_used_again_and_goes(run):
+    """As a test harness does that saves the list inside a block, and restores it after."""
+    run("""
+        with trusted_context(cafile):
+            saved = list(sys.meta_path)
+        sys.meta_path = saved
+        assert not is_clean()
+        with trusted_context(cafile):
+            import requests
+            assert get(requests)
+        assert refused(requests) and is_clean()
+    """)
+
+
+def test_a_module_that_is_nowhere_is_missing_as_ever(run):
+    """Whether other finders say so, or cannot say."""
+    run("""
+        class Mute:
+            pass
+
+        with trusted_context(cafile):
+            sys.meta_path.insert(0, Mute())
+            sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+            try:
+                import urllib3.connection
+            except ModuleNotFoundError as error:
+                assert error.name == "urllib3", error.name
+        assert is_clean()
+    """)
+
+
+def test_a_folder_of_a_librarys_name_is_imported_as_ever(run):
+    """A namespace, whose finder names no loader, is no library to cover."""
+    run(
+        """
+        from importlib.machinery import ModuleSpec
+
+        class Naming:
+            def find_spec(self, name, path, target=None):
+                return ModuleSpec(name, None, is_package=True) if name == "httpx" else None
+
+        sys.meta_path.insert(0, Naming())
+        with trusted_context(cafile):
+            import httpx
+        assert httpx.__file__ is None and is_clean()
+    """,
+        "-W",
+        "ignore:httpx of unknown version",
+    )
+
+
 def test_the_list_of_finders_is_the_object_it_was(run):
     """What holds sys.meta_path itself holds the one in force after a block too, with what was changed meanwhile."""
     run("""

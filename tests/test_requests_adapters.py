@@ -53,6 +53,28 @@ def test_an_adapter_with_a_context_of_its_own_keeps_it(server, ca_file, other_fi
                 fails(fetch, server.url, session)
 
 
+def test_an_adapter_with_a_blocks_context_trusts_what_that_block_does(server, ca_file, other_file):
+    """Inside any block: requests loads no other CAs into it."""
+
+    class Given(requests.adapters.HTTPAdapter):
+        def __init__(self, context):
+            self.context = context
+            super().__init__()
+
+        def init_poolmanager(self, *args, **kwargs):
+            super().init_poolmanager(*args, ssl_context=self.context, **kwargs)
+
+    for own, blocks in ((ca_file, other_file), (other_file, ca_file)):
+        context = trusted_context(own).ssl_context()
+        with requests.Session() as session, trusted_context(blocks):
+            session.mount("https://", Given(context))
+            if own is ca_file:
+                assert fetch(server.url, session) == BODY
+            else:
+                fails(fetch, server.url, session)
+        assert len(context.get_ca_certs()) == 1
+
+
 class _Blind(requests.adapters.HTTPAdapter):
     """Chooses its pool without a look at verify."""
 

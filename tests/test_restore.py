@@ -223,6 +223,28 @@ def test_an_error_at_entry_changes_nothing(tmp_path):
     assert_same(before, state())
 
 
+def test_a_standard_library_without_its_own_class_is_said_to_be_so(ca_file):
+    """Where http.client's connection is gone, no block can be entered, and all is as it was."""
+    code = (
+        "import gc, http.client, sys, urllib.request\n"
+        "class Other(http.client.HTTPConnection): pass\n"
+        "http.client.HTTPSConnection = Other\n"
+        "gc.collect()\n"
+        "from trusted_context import current, trusted_context\n"
+        "before = dict(vars(urllib.request.OpenerDirector)), list(sys.meta_path), urllib.request._opener\n"
+        "try:\n"
+        "    trusted_context(sys.argv[1]).start()\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "after = dict(vars(urllib.request.OpenerDirector)), list(sys.meta_path), urllib.request._opener\n"
+        "print(before == after, current())\n"
+    )
+    command = [sys.executable, "-c", code, ca_file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)
+    assert "the client 'urllib' could not be installed, none was: http.client.HTTPSConnection was" in done.stdout
+    assert done.stdout.splitlines()[-1] == "True None"
+
+
 def test_importing_the_package_imports_no_client_and_changes_nothing():
     """The import brings in neither http.client nor urllib3, certifi or truststore, and builds no context."""
     code = (

@@ -1,6 +1,7 @@
 """urllib3 when a connection is made later than its pool was asked for: the block that governs then decides."""
 
 import contextlib
+import queue
 import ssl
 import threading
 import time
@@ -118,6 +119,55 @@ def test_a_pool_made_by_hand_is_covered_as_any(keeper, ca_file, other_file):
         accepted = keeper.accepted
         assert get(pinned) == BODY
         assert keeper.accepted == accepted  # chosen trust is the same inside and outside, and so is the connection
+
+
+@pytest.mark.parametrize("waiting", ["a connection", "a free place"])
+def test_connections_that_come_back_while_a_block_ends_take_the_others_places(waiting, keeper, ca_file):
+    """A pool holds so many, and what it has no room for is closed. (A double of the thread that gives one back.)"""
+    closed = []
+
+    class Connection(urllib3.HTTPSConnectionPool.ConnectionCls):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    class Queue(queue.LifoQueue):
+        def get_nowait(self):
+            try:
+                return super().get_nowait()
+            except queue.Empty:
+                self.put_nowait(back)
+                raise
+
+    class Pool(urllib3.HTTPSConnectionPool):
+        ConnectionCls, QueueCls = Connection, Queue
+
+    with Pool("localhost", keeper.server_port, maxsize=1, retries=False) as pool:
+        with trusted_context(ca_file):
+            assert get(pool) == BODY
+            (mine,) = pool.pool.queue
+            back = pool._new_conn()
+            if waiting == "a free place":
+                pool.pool.queue[0] = None
+        assert list(pool.pool.queue) == [back]
+        assert (mine in closed) == (waiting == "a connection")
+        mine.close()
+
+
+def test_pools_of_two_trusts_have_keys_that_differ(keeper, ca_file, other_file):
+    """By either comparison, as other code may look for one; those of one trust are equal."""
+
+    def key(cafile=None):
+        with trusted_context(cafile) if cafile else contextlib.nullcontext(), urllib3.PoolManager() as manager:
+            manager.connection_from_url(keeper.url)
+            (made,) = manager.pools.keys()
+        return made
+
+    assert key(ca_file) == key(ca_file)
+    assert not key(ca_file) != key(ca_file)  # noqa: SIM202  # what is asked is the other comparison
+    assert key(ca_file) != key(other_file)
+    assert key(ca_file) != key()
+    assert not key(ca_file) == key(other_file)  # noqa: SIM201  # as above
 
 
 # --- a pin is not undone by its settings

@@ -125,7 +125,8 @@ def _make_connect(module: Any, original: Callable[..., Any]) -> Callable[..., An
 
 def _own_context(connector: Any, req: Any) -> ssl.SSLContext | None:
     """The context that the request brings along, or the connector; ``None`` where aiohttp makes it."""
-    return next((given for given in (req.ssl, connector._ssl) if isinstance(given, ssl.SSLContext)), None)
+    own = getattr(connector, "_ssl", None)  # which a connector to a socket of Unix has not
+    return next((given for given in (req.ssl, own) if isinstance(given, ssl.SSLContext)), None)
 
 
 def _is_default(connector: Any, req: Any, module: Any) -> bool:
@@ -191,6 +192,7 @@ def _context(attempt: _Attempt, host: str, port: int | None) -> ssl.SSLContext:
 def _name_the_key(error: Any, context: ssl.SSLContext, said: object) -> None:
     """Let the error name what the caller said: a context can be neither read in a message nor pickled."""
     key: Any = getattr(error, "_conn_key", None)
-    if getattr(key, "ssl", None) is context and hasattr(key, "_replace"):  # up to 3.10 a key is no tuple
+    # Up to 3.10 a key is no tuple.
+    if getattr(key, "ssl", None) is context and hasattr(key, "_replace"):  # pragma: no branch  # as above
         error._conn_key = key._replace(ssl=said)
         error.args = (error._conn_key, *error.args[1:])

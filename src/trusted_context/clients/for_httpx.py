@@ -260,7 +260,7 @@ class _Beside:
         with contextlib.ExitStack() as stack:
             for ours in self._all():
                 stack.callback(ours.close)
-            if pool is not None:
+            if pool is not None:  # pragma: no branch  # unless its method alone was kept
                 type(pool).close(pool)
 
 
@@ -272,5 +272,5 @@ class _AsyncBeside(_Beside):
         async with contextlib.AsyncExitStack() as stack:
             for ours in self._all():
                 stack.push_async_callback(ours.aclose)
-            if pool is not None:
+            if pool is not None:  # pragma: no branch  # unless its method alone was kept
                 await type(pool).aclose(pool)

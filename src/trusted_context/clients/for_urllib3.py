@@ -267,7 +267,8 @@ def _close_idle(pool: Any) -> None:
         try:
             waiting.put_nowait(connection)
         except queue.Full:  # others were given back meanwhile
-            connection.close()
+            if connection is not None:  # a place for one that is still to be made
+                connection.close()
 
 
 def _close_if_ours(connection: Any) -> None:

@@ -146,7 +146,7 @@ class _Once:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__spec__ is not None:
+        if module.__spec__ is not None:  # pragma: no branch  # but for objects that create_module() makes as it likes
             module.__spec__.loader = self._loader
         if module.__loader__ is self:  # not where create_module() gave one that had its own
             module.__loader__ = self._loader
