@@ -185,7 +185,7 @@ class _Copy:
     """A copy of the package, in which one fault at a time is planted, and a process that runs its tests."""
 
     def __init__(self, module: str, folder: str) -> None:
-        for name in ("src", "tests", "docs", "examples", "tools"):
+        for name in ("src", "tests", "docs", "examples", "fuzz", "tools"):
             shutil.copytree(ROOT / name, pathlib.Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
         for file in (*ROOT.glob("*.md"), *ROOT.glob("*.py"), ROOT / "pyproject.toml"):
             shutil.copy(file, folder)
