@@ -205,6 +205,7 @@ def test_an_exporting_block_leaves_an_ordinary_client(hub, ca_file, new_folder):
     assert fails(client.get, hub.endpoint)
 
 
+@pytest.mark.skipif(getattr(sys.flags, "thread_inherit_context", False), reason="threads inherit the context here")
 def test_a_local_block_does_not_reach_the_threads_of_snapshot_download(hub, storage, ca_file, new_folder):
     """They inherit no context: the list of files comes through, in the caller's thread, and the files are refused."""
     with trusted_context(ca_file, local=True):

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-METHODS = multiprocessing.get_all_start_methods()
+METHODS = [method for method in multiprocessing.get_all_start_methods() if "loky" not in method]  # it adds its own
 FRESH = [method for method in METHODS if method != "fork"]
 REFUSED = "SSLCertVerificationError"
 
