@@ -145,8 +145,8 @@ def test_the_command_in_the_message_works(corp, tmp_path, make, extra, name):
         assert_command_works(server, path, *extra)
 
 
-@pytest.mark.parametrize("name", ["corp.jks", "corp's $(ca).jks"])
-@pytest.mark.parametrize("alias", ["corp-ca", "corp's root [1]: $(ca)"])
+@pytest.mark.parametrize("name", [pytest.param("corp.jks", marks=pytest.mark.slow), "corp's $(ca).jks"])
+@pytest.mark.parametrize("alias", [pytest.param("corp-ca", marks=pytest.mark.slow), "corp's root [1]: $(ca)"])
 def test_the_keytool_command_in_the_message_works(corp, tmp_path, name, alias):
     """The keytool command for a Java key store names its first certificate, and makes a PEM file that is trusted."""
     path, source = tmp_path / name, tmp_path / "source.pem"

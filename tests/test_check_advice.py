@@ -99,6 +99,7 @@ def test_the_line_for_git(report, server, machine):
     assert f'[http "{server.url}"]' in (machine.home / ".gitconfig").read_text()
 
 
+@pytest.mark.slow
 def test_the_line_for_pip(report, server, machine):
     """pip then asks the server for packages."""
     tool("pip")
@@ -111,6 +112,7 @@ def test_the_line_for_pip(report, server, machine):
     assert "GET /simple/nothing/" in server.requests
 
 
+@pytest.mark.slow
 def test_the_line_for_npm(report, server, machine):
     """npm then asks the server for packages."""
     tool("npm")

@@ -111,6 +111,11 @@ def _program(name, *arguments):
     return [found, *arguments]
 
 
+def _slow(*programs):
+    """Those which another program stands for where the slow tests are left out."""
+    return [pytest.param(program, marks=pytest.mark.slow) for program in programs]
+
+
 # How each is run, and the variable that it reads.
 PROGRAMS = {
     "pip": (_pip, {"PIP_CERT"}),
@@ -133,7 +138,7 @@ def run(command, environment=None):
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("program", ["pip", "git ls-remote", "git clone", "curl", "python", "node"])
+@pytest.mark.parametrize("program", ["git ls-remote", "curl", "python", "node", *_slow("pip", "git clone")])
 def test_a_program_follows_the_block_by_environment_and_by_export(program, site, ca_file, tmp_path):
     """23. It fails without the block, and works with environment() or inside the block with export=True."""
     make, _ = PROGRAMS[program]
@@ -147,7 +152,10 @@ def test_a_program_follows_the_block_by_environment_and_by_export(program, site,
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    ["git ls-remote", "curl", "curl as openssl", "python", "node", *_slow("pip", "pip as requests", "git clone")],
+)
 def test_each_variable_is_what_its_program_reads(program, site, ca_file, tmp_path):
     """Of all the variables the program's own is enough for it."""
     make, needed = PROGRAMS[program]
@@ -158,7 +166,7 @@ def test_each_variable_is_what_its_program_reads(program, site, ca_file, tmp_pat
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("program", ["pip", "git ls-remote", "curl", "python", "node"])
+@pytest.mark.parametrize("program", ["git ls-remote", "curl", "python", "node", *_slow("pip")])
 def test_another_ca_than_the_server_s_is_refused(program, site, other_file, tmp_path):
     """A program that is given a block's CA does not come to trust anybody else's."""
     make, _ = PROGRAMS[program]

@@ -10,6 +10,7 @@ from checking import run_in_terminal, small_machine
 from commands import PYTHON, ended, start, trusted
 
 from trusted_context import check
+from trusted_context.__main__ import main
 from trusted_context.checks.report import lines
 from trusted_context.command import terminal
 
@@ -23,11 +24,25 @@ def machine(tmp_path):
         yield machine
 
 
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command in this process, and returns what it ends in: exit status, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["trusted-context", *arguments])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        return ending.value.code, *capsys.readouterr()
+
+    return run
+
+
 @pytest.mark.parametrize("columns", [40, 72, 132])
-@pytest.mark.parametrize("command", COMMANDS, ids=["", "check", "run"])
-def test_help_is_as_wide_as_the_terminal(columns, command):
+@pytest.mark.parametrize("words", COMMANDS, ids=["", "check", "run"])
+def test_help_is_as_wide_as_the_terminal(columns, words, command, monkeypatch):
     """From 40 columns on; the examples, which are to be pasted, stay whole."""
-    status, written, _ = ended(start(trusted(*command, "--help"), env=os.environ | {"COLUMNS": str(columns)}))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, written, _ = command(*words, "--help")
     assert status == 0
     text, _, examples = written.partition("\nexamples:\n")
     longest = max(map(len, text.splitlines()))
@@ -99,18 +114,18 @@ def test_letters_that_the_output_lacks(letter, shown):
         (["check", "--wherever", "x"], None),
     ],
 )
-def test_a_mistyped_word_suggests_the_right_one(arguments, meant):
+def test_a_mistyped_word_suggests_the_right_one(arguments, meant, command):
     """Where one is near enough; status 2, and the message of argparse before it."""
-    status, written, error = ended(start(trusted(*arguments)))
+    status, written, error = command(*arguments)
     assert (status, written) == (2, "")
     last = error.splitlines()[-1]
     assert last.startswith("trusted-context")
     assert last.endswith(meant) if meant else "did you mean" not in last
 
 
-def test_a_suggestion_repeats_no_password():
+def test_a_suggestion_repeats_no_password(command):
     """The URL that was given in a command's place."""
-    _, _, error = ended(start(trusted("https://user:s3cr3t@corp.test/")))
+    _, _, error = command("https://user:s3cr3t@corp.test/")
     assert "s3cr3t" not in error
 
 

@@ -110,6 +110,7 @@ def test_the_quickstart_goes_as_told_on_a_machine_with_settings_of_its_own(hosti
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
 def test_the_quickstart_moves_its_bar_in_a_terminal(hostile, elsewhere):
     """Each download draws its bar many times over, on one line."""

@@ -252,6 +252,7 @@ def test_the_block_is_left_before_anything_is_explained(port, block, monkeypatch
     assert seen == [False]
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_line_of_leaving_with_a_failure_leaves_all_as_it_was(block):
     """Ctrl-C at any line of leaving and of explaining: the block is left, by it or already."""
     error = "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired"

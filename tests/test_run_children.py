@@ -271,6 +271,7 @@ def assert_distrusted(outcome):
     assert real.PASSWORD not in output
 
 
+@pytest.mark.slow
 def test_pip_installs_as_a_module(pip, bundle):
     """It fails without the command, and works with it."""
     assert_distrusted(pip(PYTHON))
