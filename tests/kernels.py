@@ -101,5 +101,5 @@ def running(folder):
         yield Kernel(manager, client)
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel()
         manager.cleanup_resources()

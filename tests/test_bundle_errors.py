@@ -50,6 +50,16 @@ UNUSABLE = {
     "trusted form": (material.trusted_form, "TRUSTED CERTIFICATE form", "openssl x509 -in "),
     "encrypted PKCS#7": (material.enveloped, "PKCS#7", "openssl pkcs7 "),
     "cut PKCS#7": (lambda ca: material.to_pkcs7_pem(ca.pem)[:300], "PKCS#7 that is cut short", "copy the whole file"),
+    "empty PKCS#7": (
+        lambda ca: material.openssl("crl2pkcs7", "-nocrl"),
+        "is PKCS#7 (.p7b) with no certificate in it",
+        "export the CA certificate again",
+    ),
+    "XML with entities": (
+        lambda ca: b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>" + base64.b64encode(material.to_der(ca.pem)) + b"&a;</x>",
+        "base64 without a",
+        "'-----BEGIN CERTIFICATE-----' line before it",
+    ),
     "PGP": (
         lambda ca: b"-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----",
         "'PGP MESSAGE'",

@@ -3,10 +3,12 @@
 import base64
 import ssl
 import textwrap
+import warnings
 
 import material
 import pytest
-from servers import BODY, fetch
+from issuing import in_version_1
+from servers import BODY, Server, fetch, serving
 
 from trusted_context import BundleError, trusted_context
 
@@ -167,6 +169,31 @@ def test_the_exported_file_has_no_commented_certificate(server, ca, corp):
         assert fetch(server.url) == BODY
         with open(block.environment()["SSL_CERT_FILE"], "rb") as file:
             assert file.read().count(b"BEGIN") == 1
+
+
+def _a_serial_number_without_end(der):
+    place = der.index(b"\xa0\x03\x02\x01\x02\x02") + 6  # behind the version and its own tag
+    return der[:place] + b"\x84\xff\xff\xff\xff" + der[place + 5 :]
+
+
+@pytest.mark.parametrize("beside", ["alone", "damaged"])
+def test_an_old_server_certificate_in_a_ca_s_place_is_told_from_a_root(corp, beside):
+    """One of version 1, which says of none whether it is a CA's; beside one that nothing can be known of, too."""
+    given = [in_version_1(material.make_server(corp), corp).pem]
+    if beside == "damaged":
+        given.append(material.to_pem(_a_serial_number_without_end(corp.der)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trusted_context(given).start().stop()
+    said = [str(warning.message) for warning in caught]
+    assert any("holds no CA certificate, only a server's" in words for words in said), said
+    assert any("cannot read" in words for words in said) == (beside == "damaged"), said
+
+
+def test_a_root_of_version_1_is_trusted(corp):
+    """As the oldest are, that companies still have."""
+    with serving(Server(material.make_server(corp))) as server:
+        material.assert_trusted(server.url, in_version_1(corp).pem)
 
 
 def test_a_broken_extension_spoils_no_other_certificate(server, ca, corp):

@@ -123,6 +123,12 @@ def test_a_key_log_that_cannot_be_written_is_named(server, ca_file, tmp_path, mo
         assert raised.value.filename == os.environ["SSLKEYLOGFILE"]
 
 
+def test_an_open_file_is_no_cafile(ca_file):
+    """Its path is, or its content; both are said."""
+    with open(ca_file, "rb") as file, pytest.raises(TypeError, match="an open file's path, or its content"):
+        check("localhost", file)
+
+
 def test_a_cafile_that_is_none_raises_as_a_block_does(tmp_path):
     """A missing file, and one without a certificate."""
     with pytest.raises(FileNotFoundError):

@@ -279,6 +279,8 @@ def test_the_block_beats_an_environment_that_names_nothing(library, server, ca_f
         with pytest.raises(OSError, match=r"lib|No such file"):
             library.Client(cert=str(tmp_path / "missing.pem"))
     fails(made.get, server.url)
+    made._transport._pool._ssl_context.load_verify_locations(ca_file)  # what its owner adds is heeded
+    assert made.get(server.url).content == BODY
     made.close()
     with trusted_context(ca_file, local=True), ThreadPoolExecutor(1) as elsewhere:
         assert isinstance(contextvars.Context().run(elsewhere.submit, library.Client).exception(20), FileNotFoundError)

@@ -127,7 +127,8 @@ def test_a_connection_is_not_written_to_after_its_block(export, held, keeper, ca
     context = ssl.create_default_context()
     with trusted_context(ca_file, export=export):
         connection = connect(keeper.server_port, context)
-        connection.sendall(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.write(b"GET /held HTTP/1.1\r\n")
+        connection.sendall(b"Host: localhost\r\n\r\n")
     held.set()
     answer = b""
     while not answer.endswith(BODY * 2):

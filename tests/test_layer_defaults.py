@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import ssl
 
 import certifi
@@ -124,6 +125,16 @@ def test_a_folder_that_a_variable_names_is_a_default(  # noqa: PLR0913, PLR0917 
     with trusted_context(other_file):
         assert get(port, chosen) == BODY
         fails(get, port, named)
+
+
+@pytest.mark.parametrize("paths", [{"capath": 123}, {"capath": object}, {"cafile": 1.5}, {}], ids=str)
+def test_what_is_no_path_is_refused_in_a_block_as_outside(paths, ca_file):
+    """By Python's own error."""
+    context = ssl.create_default_context()
+    with pytest.raises(Exception) as outside:  # whatever it is, it is the same inside
+        context.load_verify_locations(**paths)
+    with trusted_context(ca_file), pytest.raises(type(outside.value), match=re.escape(str(outside.value))):
+        context.load_verify_locations(**paths)
 
 
 def test_a_folder_of_a_variable_is_a_default_also_where_one_of_its_cas_was_used(

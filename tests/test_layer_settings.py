@@ -30,6 +30,16 @@ def test_a_key_log_stays_its_callers(port, ca_file, tmp_path):
     assert b"TRAFFIC_SECRET" in log.read_bytes()
 
 
+def test_a_context_without_ciphers_for_older_tls_speaks_the_newest(port, ca_file):
+    """OpenSSL has taken all others out of it when it says that it knows none of those it was told."""
+    context = ssl.create_default_context()
+    with pytest.raises(ssl.SSLError, match=r"(?i)no cipher"):
+        context.set_ciphers("UNHEARD-OF")
+    assert {cipher["protocol"] for cipher in context.get_ciphers()} == {"TLSv1.3"}
+    with trusted_context(ca_file), connect(port, context) as connection:
+        assert connection.version() == "TLSv1.3"
+
+
 def test_a_security_level_stays_its_callers(ca, ca_file):
     """At level 3 a server's key of 2048 bits is refused (SSL_CTX_set_security_level(3)), at Python's 2 it is not."""
     with serving(Server(ca.issue_cert("localhost", key_type=KeyType.RSA))) as weak, trusted_context(ca_file):

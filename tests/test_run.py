@@ -10,6 +10,7 @@ import pytest
 from commands import PYTHON, ended, start, trusted
 
 from trusted_context import __main__ as command
+from trusted_context.command import run as run_module
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
 
@@ -99,6 +100,17 @@ def test_a_working_directory_that_is_gone_is_no_hindrance(tmp_path):
     command = trusted("run", tmp_path / "script.py")
     outcome = ended(start(["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *command], cwd=tmp_path / "gone"))
     assert outcome == (0, "ran\n", "")
+
+
+@posix
+def test_a_path_stays_as_it_is_where_the_working_directory_is_gone(tmp_path, monkeypatch):
+    """As the interpreter leaves it."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    assert run_module._absolute("script.py") == str(gone / "script.py")
+    gone.rmdir()
+    assert run_module._absolute("script.py") == "script.py"
 
 
 @posix

@@ -7,6 +7,8 @@ import os
 import select
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -15,6 +17,8 @@ import pytest
 import real
 from commands import FETCH, PYTHON, assert_refused, ended, run, start, trusted
 from servers import BODY, Server, serving
+
+from trusted_context.command import child
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has neither these signals nor this kind of terminal")
 
@@ -125,6 +129,25 @@ def test_a_signal_to_us_alone_reaches_the_command(name, run_child):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert ended(process) == (5, f"got {number:d}\n", "")
+
+
+@posix
+def test_a_signal_that_comes_before_the_command_is_started_reaches_it_then():
+    """It is kept meanwhile, and ends neither us nor the command's start."""
+    with child._Forwarding() as forwarding:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        started = subprocess.Popen(["sleep", "50"])
+        forwarding.to(started)
+        assert started.wait(20) == -signal.SIGUSR1
+
+
+def test_a_command_gets_its_own_libraries_from_a_frozen_program(monkeypatch):
+    """The folder that PyInstaller put first is taken away. (A double: this program is not frozen.)"""
+    monkeypatch.setattr(sys, "_MEIPASS", "/bundled", raising=False)
+    ours = {"LD_LIBRARY_PATH": "/bundled", "A": "b"}
+    assert child._without_our_libraries(ours) == {"A": "b"}
+    kept = ours | {"LD_LIBRARY_PATH_ORIG": "/own"}
+    assert child._without_our_libraries(kept) == {"LD_LIBRARY_PATH": "/own", "A": "b"}
 
 
 @posix

@@ -12,7 +12,9 @@ from commands import FETCH, PYTHON, assert_refused, ended, run, start
 from servers import BODY, ConnectProxy, serving
 
 from trusted_context import __main__ as command
+from trusted_context import current
 from trusted_context.command import run_command
+from trusted_context.sources import exported_file
 
 # By urllib, requests where it is installed, a thread that outlives the main one, an exit handler, a child, a worker.
 _DOWNLOADS = """
@@ -42,6 +44,24 @@ if __name__ == "__main__":
     threading.Thread(target=lambda: say("thread", main.join(), fetch(url))).start()
     atexit.register(lambda: say("exit", fetch(url)))
 """
+
+
+def test_a_file_for_a_child_that_cannot_be_written_is_a_line(ca_file, monkeypatch, capsys):
+    """The command is not started without its trust. (A double of a full disk.)"""
+
+    def fail(_certificates):
+        raise OSError(28, "No space left on device", "/tmp/x.pem")
+
+    monkeypatch.setattr(exported_file, "write", fail)
+    der = ca_file.with_suffix(".der")
+    der.write_bytes(material.to_der(ca_file.read_bytes()))
+    monkeypatch.setattr(sys, "argv", ["trusted-context", "run", "--cafile", str(der), "--", "true"])
+    try:
+        with pytest.raises(SystemExit, match="2"):
+            command.main()
+    finally:  # of the command's own block, which is for the rest of a process
+        current().stop()
+    assert "No space left on device" in capsys.readouterr().err
 
 
 @pytest.fixture

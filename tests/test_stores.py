@@ -260,6 +260,24 @@ def test_what_a_user_cannot_mend_in_the_system_is_not_told(server, ca, other_ca,
         assert fetch(server.url) == fetch(other.url) == BODY
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a regular file that even root cannot read")
+def test_a_file_of_the_system_that_cannot_be_read_is_passed_over(server, ca, store):
+    """The folder beside it is the store then."""
+    store.file.symlink_to("/proc/self/mem")
+    add_to_folder(store, ca)
+    with trusted_context(system=True):
+        assert fetch(server.url) == BODY
+
+
+def test_a_folder_of_the_system_that_was_emptied_meanwhile_makes_no_file(ca, store):
+    """A child process cannot be told to trust what is gone, and that is said."""
+    file = add_to_folder(store, ca)
+    with trusted_context(system=True) as block:
+        file.unlink()
+        with pytest.raises(BundleError, match="no file can be made of what is there"):
+            block.environment()
+
+
 def test_a_distribution_s_own_file_is_found(ca, store, monkeypatch, tmp_path):
     """Where the interpreter was built to look elsewhere, the distribution's bundle is the system's store."""
     file = write_ca(ca, tmp_path / "distribution.pem")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from trusted_context.core import loading
 from trusted_context.core.trust import Trust
 
 _PARTS = {
@@ -17,6 +18,13 @@ _PARTS = {
     "strict": True,
     "key_log": "keys.log",
 }
+
+
+def test_what_openssl_cannot_load_at_once_is_its_own_error():
+    """As where there is no memory for it: nothing is left out in silence."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(ssl.SSLError):
+        loading.load_readable(context, [b"no certificate"])
 
 
 @pytest.mark.parametrize("part", _PARTS)

@@ -207,6 +207,29 @@ def test_a_block_that_cannot_be_sent_warns_and_the_worker_works(server, ca_file,
         assert by_process("spawn", outcome, server.url) == REFUSED
 
 
+def test_a_child_that_cannot_enter_all_blocks_is_in_none(ca_file, other_file, monkeypatch):
+    """An outer block alone may trust what the inner one did not. (In this process, in the child's place.)"""
+    from trusted_context import _entering, _worker, current, trusted_context
+    from trusted_context.core import live
+
+    enter, entered = _entering.enter, []
+
+    def fail_at_the_second(entry):
+        if entered:
+            raise RuntimeError("the standard library is not as it should be")
+        entered.append(entry)
+        return enter(entry)
+
+    with trusted_context(ca_file), trusted_context(other_file):
+        packed = _worker.pack()
+    monkeypatch.setattr(_entering, "enter", fail_at_the_second)
+    with pytest.raises(RuntimeError, match="not as it should be"):
+        _worker.enter(packed)
+    assert len(entered) == 1
+    assert current() is None
+    assert not live.anything_live()
+
+
 def test_preparation_data_is_as_before_after_the_block(ca_file):
     """Restored with all other patches; inside a block it has one entry more."""
     from multiprocessing import spawn

@@ -117,7 +117,7 @@ def _new_main() -> ModuleType:
     former = vars(sys.modules["__main__"])
     module = sys.modules["__main__"] = ModuleType("__main__")
     vars(module)["__builtins__"] = builtins
-    if "__annotations__" in former:  # up to Python 3.13
+    if "__annotations__" in former:  # pragma: no branch  # up to Python 3.13
         module.__annotations__ = {}
     return module
 

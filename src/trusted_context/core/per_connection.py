@@ -39,6 +39,6 @@ class OnePerConnection(Context):
 
     def _new(self) -> ssl.SSLContext:
         context = self._make()
-        if self._protocols is not None:
+        if self._protocols is not None:  # pragma: no branch  # httpcore has set them each time
             context.set_alpn_protocols(self._protocols)
         return context

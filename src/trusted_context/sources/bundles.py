@@ -246,11 +246,6 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def version(path: str) -> tuple[int, ...] | None:
-    """What changes whenever the file or folder at *path* does, or ``None`` where that cannot be told."""
-    return _version(_status(path))
-
-
 def _version(status: os.stat_result | None) -> tuple[int, ...] | None:
     if status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return None
