@@ -243,7 +243,7 @@ def test_a_blocks_context_used_outside_any_block(bad):
     port = bad["untrusted-root"]
     context = trusted_context(port.cafile).ssl_context()
     explanation = explain(failure(fetch, port.url, context=context))
-    assert explanation.trusted == '1 certificate ("Corp Root")'
+    assert explanation.trusted == '1 certificate ("Corp Root")', str(explanation)
     assert repr(explanation).startswith("<Explanation unknown-root: localhost: its certificate is signed by")
 
 
