@@ -4,11 +4,17 @@ Those of CA material are tested in test_bundle_limits.py, those of settings file
 of the search in test_check_search.py.
 """
 
+import contextlib
 import itertools
 import re
+import socket
+import struct
+import sys
+import types
 from pathlib import Path
 
 import pytest
+from checking import flat
 from issuing import issue, root
 from servers import Server, serving
 
@@ -147,3 +153,81 @@ def test_a_report_of_many_certificates_with_many_names(tmp_path):
     assert len(found["chain"]) == 10
     assert found["chain_length"] == 11
     assert len(found["chain"][0]["names"]) == 10
+
+
+def frame():
+    """A frame of its own."""
+    return sys._getframe()
+
+
+def is_seen(count, *, at):
+    """Whether the frame in this place, counted from 1, of a traceback of so many is among those looked at."""
+    marked, other, traceback = frame(), frame(), None
+    for number in range(count, 0, -1):
+        traceback = types.TracebackType(traceback, marked if number == at else other, 0, 1)
+    return marked in walk.frames(RuntimeError("x").with_traceback(traceback))
+
+
+def test_the_frames_of_a_traceback_that_are_looked_at():
+    """The last 200, and of a recursion without end those of the first 10,000."""
+    assert is_seen(300, at=101)
+    assert not is_seen(300, at=100)
+    assert is_seen(10_000, at=10_000)
+    assert is_seen(10_001, at=10_000)
+    assert not is_seen(10_001, at=10_001)
+
+
+def javas_store(count):
+    """A store of Java's own form with so many certificates, of one byte each."""
+    entry = struct.pack(">IH1sQH5sI1s", 2, 1, b"x", 0, 5, b"X.509", 1, b"x")
+    return struct.pack(">III", 0xFEEDFEED, 2, count) + entry * count
+
+
+def browsers_database(path, count):
+    """A browser's database with so many certificates, of one byte each."""
+    sqlite3 = pytest.importorskip("sqlite3")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE nssPublic (a0, a3, a11, a81, a82, ace536358)")
+        rows = [(b"\0\0\0\1", b"x", b"x", 1, 1, None)] * count + [(None, None, None, 1, 1, b"\xce\x53\x43\x52")]
+        database.executemany("INSERT INTO nssPublic VALUES (?, ?, ?, ?, ?, ?)", rows)
+        database.commit()
+
+
+def test_the_entries_of_a_key_store_that_are_read(tmp_path):
+    """The first 5,000, of Java's stores as of browsers' databases."""
+    java, browsers = tmp_path / "cacerts", tmp_path / "cert9.db"
+    for count, read in ((5_000, 5_000), (5_001, 5_000)):
+        java.write_bytes(javas_store(count))
+        assert len(key_stores.read_java(str(java))) == read
+        browsers.unlink(missing_ok=True)
+        browsers_database(browsers, count)
+        assert len(key_stores.read_nss(str(browsers))) == read
+
+
+def test_the_longest_path_in_a_settings_file(monkeypatch):
+    """Past it no variable in it is read, and what it names is no file."""
+    monkeypatch.setenv("CORP", "corp")
+    for length, is_read in ((4_096, True), (4_097, False)):
+        named = settings.Named("pip", "/etc/pip.conf", "cert", "/$CORP/".ljust(length, "x"))
+        assert named.path.startswith("/corp/") == is_read
+
+
+def test_the_addresses_of_a_server_that_are_tried(monkeypatch):
+    """The first eight. (The name server is a double: no name has so many addresses on every machine.)"""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", 1)) for number in range(1, 10)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found)
+    shown = flat(check("host.test:1", timeout=5))
+    assert f"host.test is {', '.join(f'127.0.0.{number}' for number in range(1, 9))}" in shown
+    assert "127.0.0.9" not in shown
+
+
+@pytest.mark.parametrize(("before", "is_read"), [(65_535, True), (65_536, False)])
+def test_the_longest_answer_of_a_proxy(before, is_read):
+    """What has no end after 64 KiB is none."""
+    pieces = iter([b"HTTP/1.1 200 OK\r\n".ljust(before, b"x"), b"\r\n\r\n"])
+    carrier = types.SimpleNamespace(receive=lambda: next(pieces))
+    if is_read:
+        assert len(tunnel._read_answer(carrier)) == before + 4
+    else:
+        with pytest.raises(tunnel.TunnelError, match="no end after 64 KiB"):
+            tunnel._read_answer(carrier)
