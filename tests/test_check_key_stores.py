@@ -89,3 +89,14 @@ def test_a_browser_s_database_is_named_where_python_has_no_sqlite(server, ca, ma
     report = check(server.url)
     assert f"{path}: this Python has no sqlite3" in flat(report)
     assert f"certutil -L -d sql:{path.parent}" in flat(report)
+
+
+@pytest.mark.parametrize("words", [b"\xe0" * 5, b"\x1b[2J\x07"], ids=ascii)
+def test_a_damaged_database_whose_error_quotes_it_is_named(server, ca, machine, words):
+    """Whatever bytes SQLite repeats of it: the check goes on, and nothing steers the terminal."""
+    path = machine.place("~/.pki/nssdb/cert9.db", b"")
+    write_database(path, ca, "Corp")
+    path.write_bytes(path.read_bytes().replace(b"TABLE", words))
+    shown = flat(check(server.url))
+    assert f"{path}: SQLite cannot read it (" in shown
+    assert "\x1b" not in shown

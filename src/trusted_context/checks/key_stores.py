@@ -12,6 +12,7 @@ import shlex
 import struct
 from urllib.parse import quote
 
+from ..core.certificate import printable
 from . import paths
 
 TYPE_CHECKING = False
@@ -165,8 +166,8 @@ def read_nss(path: str) -> list[Entry]:
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0)) as database:
             found = database.execute(_QUERY, (_IS_CERTIFICATE, _IS_TRUSTED_CA, _MOST_ENTRIES)).fetchall()
-    except sqlite3.Error as error:
-        raise UnreadableError(f"SQLite cannot read it ({error})", listing) from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its words quote the file, whatever bytes that has there
+        raise UnreadableError(f"SQLite cannot read it ({printable(error)})", listing) from None
     return [
         Entry(der, f"{listing} -n {shlex.quote(_label(label))} -a > {EXPORTED}")
         for der, label in found
