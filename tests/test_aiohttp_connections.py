@@ -277,13 +277,20 @@ def test_a_connector_closed_in_mid_connect_ends_the_request(ca_file):
 def test_a_coroutine_closed_in_another_context_ends_quietly(ca_file):
     """A connect that is thrown away from elsewhere, as a loop does at its end, raises nothing."""
 
+    class Waiting(aiohttp.abc.AbstractResolver):  # a socket of asyncio's own would stay behind
+        async def resolve(self, *_args, **_kwargs):
+            await asyncio.Event().wait()
+
+        async def close(self):
+            pass
+
     async def check(session):
         with trusted_context(ca_file):
             coroutine = contextvars.copy_context().run(fetch, session, "https://localhost:1/")
             contextvars.copy_context().run(coroutine.send, None)
         contextvars.copy_context().run(coroutine.close)
 
-    in_session(check)
+    with_connector(check, resolver=Waiting())
 
 
 # --- websockets
