@@ -332,7 +332,7 @@ def test_names_that_are_not_text(cafile):
 
 # Settings files of other programs
 
-_SIZE = 500_000
+_SIZE = 200_000
 HOSTILE_SETTINGS = {
     "blanks in a section": "[" + " " * _SIZE + "x",
     "words in a section": "[" + " x" * _SIZE,

@@ -50,7 +50,7 @@ def empty(tmp_path):
     return folder
 
 
-@pytest.fixture(params=["absolute", "relative", "folder"])
+@pytest.fixture(params=[pytest.param("absolute", marks=pytest.mark.slow), "relative", "folder"])
 def given(request, ca, tmp_path, monkeypatch):
     """How the CA's certificate is named, from the folder that this process is in."""
     folder = tmp_path / "certificates"

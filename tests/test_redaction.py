@@ -82,6 +82,7 @@ def test_a_url_in_quotation_marks(text, shown):
         ("ca.pem", "ca.pem"),
         ("/a=b/c.pem", "/a=***/c.pem"),
         ("/a=b", "/a=***"),
+        ("/a=s3cr3t.pem", "/a=***"),
         ("/a=", "/a="),
         ("=/a.pem", "=***/a.pem"),
         ("/user@corp/ca.pem", "/***@corp/ca.pem"),

@@ -62,8 +62,12 @@ def compare(ca_file):
 
 @pytest.mark.parametrize(
     "program",
-    ["script.py", ".//beside/../script.py", "beside/link.py", "folder/", "archive.pyz",
-     "-m script", "-m package", "-m package.inner", "-mscript"],
+    [
+        *(".//beside/../script.py", "beside/link.py", "folder/", "-m package.inner"),
+        # These are run in the same ways as those, written otherwise.
+        *(pytest.param(each, marks=pytest.mark.slow)
+          for each in ("script.py", "archive.pyz", "-m script", "-m package", "-mscript")),
+    ],
 )  # fmt: skip
 def test_a_program_sees_what_it_sees_without_us(program, programs, compare):
     """sys.argv, sys.path, __main__ and its attributes, pickling, stdin and the arguments are Python's own."""
