@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 
 import certifi
 import pytest
@@ -12,6 +14,7 @@ from servers import BODY, ConnectProxy, serving, write_ca
 from trusted_context import check
 from trusted_context.checks import paths, search
 from trusted_context.checks import settings as check_settings
+from trusted_context.sources import bundles
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +99,30 @@ def test_a_key_store_that_is_too_large_is_not_read(server, machine):
     assert check(server.url).as_dict()["unread"]
     os.truncate(store, 17 * 1024 * 1024)
     assert check(server.url).as_dict()["unread"] == []
+
+
+def test_a_search_whose_time_is_over_reads_no_more(server, pem, machine, monkeypatch):
+    """A folder that answers late, as on a slow network drive: what is in it is not read afterwards either."""
+    late = machine.place("/etc/ssl/late.pem", pem)
+    read, read_path = [], bundles.read_path
+
+    def note(path):
+        read.append(path)
+        return read_path(path)
+
+    def listed_late(_patterns):
+        time.sleep(0.4)
+        return [str(late)]
+
+    monkeypatch.setattr(search, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(search.paths, "certificate_files", listed_late)
+    monkeypatch.setattr(search.bundles, "read_path", note)
+    report = check(server.url)
+    for thread in threading.enumerate():
+        if thread.name == "trusted_context check":
+            thread.join(20)
+    assert "its time ended the search" in flat(report)
+    assert str(late) not in read
 
 
 # Stores that are missing

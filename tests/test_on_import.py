@@ -304,11 +304,15 @@ def test_a_module_that_is_nowhere_is_missing_as_ever(run):
     """By the import system's own error."""
     run("""
         with trusted_context(cafile):
-            sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+            path = sys.path[:]
+            sys.path[:] = [folder for folder in path if "site-packages" not in folder]
             try:
-                import urllib3.connection
+                import httpx
             except ModuleNotFoundError as error:
-                assert error.name == "urllib3", error.name
+                assert error.name == "httpx", error.name
+            else:
+                raise AssertionError(httpx)
+            sys.path[:] = path
         assert is_clean()
     """)
 

@@ -57,7 +57,7 @@ def _show(kind: str, value: str) -> str:
 
 def _disagreements() -> Iterator[str]:
     """What to say where both spellings of a variable are set, and differ."""
-    if os.name == "nt":  # pragma: no cover  # Windows, where a variable has one value, however it is spelt
+    if os.name == "nt":  # where a variable has one value, however it is spelt
         return
     for kind in _KINDS:
         lower, upper = f"{kind}_proxy", f"{kind.upper()}_PROXY"

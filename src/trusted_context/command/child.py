@@ -96,7 +96,7 @@ def _send(child: subprocess.Popen[bytes], number: int) -> None:
 
 def _in_foreground() -> bool:
     """Whether a terminal's keys send signals to this process and to the child; else somebody sent it to us alone."""
-    if os.name == "nt":  # pragma: no cover  # Windows
+    if os.name == "nt":
         return True
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)

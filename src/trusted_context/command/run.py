@@ -61,7 +61,7 @@ def run_script(path: str, source: bytes, arguments: list[str]) -> None:
     _replace_first_path(folder)
     names = vars(_new_main())
     names |= {"__file__": filename, "__loader__": loader}
-    if sys.version_info < (3, 15):  # pragma: no branch  # which sets it no more ("What's New In Python 3.15")
+    if sys.version_info < (3, 15):  # which sets it no more ("What's New In Python 3.15")
         names["__cached__"] = None
     _run(lambda: exec(compile(source, filename, "exec", dont_inherit=True), names))  # noqa: S102  # what it is for
 

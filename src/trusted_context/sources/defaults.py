@@ -70,10 +70,8 @@ def is_default_path(path: object) -> bool:
     return any(name == os.path.realpath(os.path.expanduser(known)) for known in default_paths())
 
 
-def are_default_folders(capath: object) -> bool:
+def are_default_folders(capath: str | bytes | os.PathLike[Any]) -> bool:
     """Whether all these CA folders, written as ``PATH`` is, are ones that a default is read from."""
-    if not isinstance(capath, (str, bytes, os.PathLike)):
-        return False
     return all(map(is_default_path, os.fsdecode(capath).split(os.pathsep)))
 
 
