@@ -114,6 +114,8 @@ def test_what_is_no_host(text, words):
         ("[CORP]", "[corp]"),
         ("[corp", "[corp"),
         ("corp]", "corp]"),
+        ("[::1", "[::1"),
+        ("x::1]", "x::1]"),
         ("corp..", "corp.."),
         ("::x", "::x"),
         ("b\u00fccher.test.", "xn--bcher-kva.test"),

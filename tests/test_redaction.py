@@ -1,9 +1,12 @@
 """What may be shown of what people gave, form by form and at the border of each bound; test_secrets.py tries any."""
 
+import ntpath
 import ssl
+import types
 
 import pytest
 
+from trusted_context.core import redaction
 from trusted_context.core.redaction import (
     quote_url,
     show_argument,
@@ -87,6 +90,7 @@ def test_a_url_in_quotation_marks(text, shown):
         ("=/a.pem", "=***/a.pem"),
         ("/user@corp/ca.pem", "/***@corp/ca.pem"),
         ("a@b", "<3 characters>"),
+        ("a@", "<2 characters>"),
         ("/a:b/c@d", "<8 characters>"),
         ("//x@y/z", "<7 characters>"),
         (" //x@y/z", "<8 characters>"),
@@ -117,6 +121,24 @@ def test_a_url_in_quotation_marks(text, shown):
 )
 def test_what_is_shown_of_a_path(text, shown):
     """All of it, but for what may be a secret in it; and nothing of what may be no path."""
+    assert show_path(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("C:\\certs\\ca.pem", "C:\\certs\\ca.pem"),
+        ("C:\\a@b\\ca.pem", "C:\\***@b\\ca.pem"),
+        ("C:ca.pem", "C:ca.pem"),
+        ("C:a:b", "<5 characters>"),
+        ("C::x", "<4 characters>"),
+        ("CC:\\ca.pem", "<10 characters>"),
+        ("\\\\corp.test\\share\\ca.pem", "\\\\corp.test\\share\\ca.pem"),
+    ],
+)
+def test_what_is_shown_of_a_path_on_windows(text, shown, monkeypatch):
+    """The colon of a drive is none of a password's. (Its rules of paths are part of every Python.)"""
+    monkeypatch.setattr(redaction, "os", types.SimpleNamespace(path=ntpath))
     assert show_path(text) == shown
 
 
