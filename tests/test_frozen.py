@@ -15,6 +15,7 @@ from servers import BODY
 
 import trusted_context as package
 
+_BUILDING = 1800  # seconds; Nuitka compiles every module
 # Without arguments of its own it is the command, so that one build shows both.
 _PROGRAM = """
 import importlib, os, sys, urllib.error, urllib.request
@@ -69,7 +70,7 @@ def run(command, **options):
 def build(*command, folder):
     """Run a freezer; PyInstaller and cx_Freeze have much to say, of which the end tells why they failed."""
     command = [sys.executable, *map(str, command)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_BUILDING, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -99,7 +100,11 @@ def test_a_zip_application_enters_a_block_and_is_the_command(server, ca_file, ot
     assert _runs_a_script(alone, server, ca_file, tmp_path)
 
 
-@pytest.fixture(scope="session", params=["pyinstaller", "pyinstaller in one file", "cx_freeze"])
+# Not skipped where it is missing: the session of the other two has none, and accepts no skipped test.
+_NUITKA = ["nuitka in one file"] if importlib.util.find_spec("nuitka") else []
+
+
+@pytest.fixture(scope="session", params=["pyinstaller", "pyinstaller in one file", "cx_freeze", *_NUITKA])
 def frozen(request, program, tmp_path_factory):
     """The frozen program."""
     folder = tmp_path_factory.mktemp("frozen")
@@ -107,6 +112,11 @@ def frozen(request, program, tmp_path_factory):
         pytest.importorskip("cx_Freeze")
         build("-m", "cx_Freeze", "build_exe", f"--script={program}", "--build-exe", folder / "dist", folder=folder)
         return folder / "dist" / "fetcher"
+    if request.param in _NUITKA:
+        # Without it a program of Nuitka's refuses to pass on a "-c", as `run` does.
+        options = ["--mode=onefile", "--assume-yes-for-downloads", "--no-deployment-flag=self-execution"]
+        build("-m", "nuitka", *options, f"--output-dir={folder}", program, folder=folder)
+        return folder / "fetcher.bin"
     pytest.importorskip("PyInstaller")
     in_one_file = request.param.endswith("file")
     options = ["--noconfirm", "--log-level=ERROR", "--onefile" if in_one_file else "--onedir"]
@@ -115,7 +125,7 @@ def frozen(request, program, tmp_path_factory):
 
 
 @pytest.mark.frozen
-@pytest.mark.timeout(700)  # for the builds
+@pytest.mark.timeout(_BUILDING + 100)
 def test_a_frozen_program_enters_a_block(frozen, server, ca_file):
     """40. By urllib and requests it downloads inside a block, and is refused after it."""
     printed = run([frozen, "fetch", server.url, ca_file, "by_urllib", "by_requests"])
@@ -124,7 +134,7 @@ def test_a_frozen_program_enters_a_block(frozen, server, ca_file):
 
 
 @pytest.mark.frozen
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(_BUILDING + 100)
 def test_a_frozen_command_runs_scripts_and_commands(frozen, server, ca_file, tmp_path):
     """``run`` has its block around a script, and tells a command by the environment, without libraries of its own."""
     assert _runs_a_script([frozen], server, ca_file, tmp_path)

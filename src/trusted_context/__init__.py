@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from .checks.report import Report
     from .explanations.explain import Explanation, explain
 
-    # Never run: freezers take into a program what its byte code imports by name, and see these.
-    from .ipython import load_ipython_extension, unload_ipython_extension  # noqa: F401  # as above
-
 __all__ = [
     "BundleError",
     "Explanation",
@@ -44,6 +41,13 @@ def __getattr__(name: str) -> object:
 
     found = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
     return found
+
+
+def _named_for_freezers() -> None:  # pragma: no cover  # never called
+    """Import by name what ``__getattr__`` does: freezers such as PyInstaller and Nuitka take what code names."""
+    from . import ipython  # noqa: F401  # as above
+    from .checks import check, report  # noqa: F401  # as above
+    from .explanations import explain  # noqa: F401  # as above
 
 
 def __dir__() -> list[str]:

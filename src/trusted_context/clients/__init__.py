@@ -15,17 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    # Never run: PyInstaller and cx_Freeze take into a program what its byte code imports by name, and see these.
-    from . import (  # noqa: F401  # as above
-        for_aiohttp,
-        for_botocore,
-        for_greenlets,
-        for_httpx,
-        for_multiprocessing,
-        for_urllib,
-        for_urllib3,
-    )
-
 _installed: list[ModuleType] = []
 
 
@@ -70,6 +59,19 @@ def _import(client: str) -> ModuleType:
     from importlib import import_module
 
     return import_module(f".for_{client}", __name__)
+
+
+def _named_for_freezers() -> None:  # pragma: no cover  # never called
+    """Import by name what :func:`_import` does: freezers such as PyInstaller and Nuitka take what code names."""
+    from . import (  # noqa: F401  # as above
+        for_aiohttp,
+        for_botocore,
+        for_greenlets,
+        for_httpx,
+        for_multiprocessing,
+        for_urllib,
+        for_urllib3,
+    )
 
 
 # The clients that are covered without waiting for a module, and each module that is waited for, with what covers it.
