@@ -93,6 +93,7 @@ def test_a_url_in_quotation_marks(text, shown):
         ("a@", "<2 characters>"),
         ("/a:b/c@d", "<8 characters>"),
         ("//x@y/z", "<7 characters>"),
+        ("//x/y", "//x/y"),
         (" //x@y/z", "<8 characters>"),
         ("./a:b", "./a:b"),
         ("../a@b", "../***@b"),
