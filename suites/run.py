@@ -2,6 +2,11 @@
 
 ``python suites/run.py NAME FOLDER``: the same tests pass each time, but for those that ``differences.json`` explains.
 *FOLDER* is where source distributions are unpacked; what a suite needs beside them is installed already (noxfile.py).
+
+Tests that differ, and that nothing explains, are run again without the others, twice in each mode. One counts where it
+differs in one of these runs, unless plain runs differ among themselves. The others are named: such a test is flaky, or
+differs only after others. An explained test that passes or fails alike in every mode is an error, too, so that the file
+stays true.
 """
 
 import json
@@ -44,9 +49,13 @@ def unpacked(name, folder):
     return folder / archive.name.removesuffix(".tar.gz")
 
 
-def passed(command, cwd, mode, folder):
-    """The tests that pass in this mode."""
-    record = folder / f"{mode}.json"
+def passed(command, cwd, mode, folder, label=""):
+    """The tests that pass in this mode; *label* keeps the output of further runs apart.
+
+    Raises:
+        SystemExit: the run ended before it could say.
+    """
+    record = folder / f"{mode}{label}.json"
     record.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if name not in _NAMING_CAS} | {
         "SUITE_MODE": mode,
@@ -54,37 +63,54 @@ def passed(command, cwd, mode, folder):
         "PYTHONPATH": str(_HERE),
         "PYTHONHASHSEED": "0",  # some suites compare the words of sets
     }
-    with (folder / f"{mode}.txt").open("w") as output:
+    with (folder / f"{mode}{label}.txt").open("w") as output:
         subprocess.run(command, cwd=cwd, env=environment, stdout=output, stderr=output, timeout=1800, check=False)
+    if not record.exists():
+        sys.exit(f"no result of the run {mode}{label}: see {folder}")
     return set(json.loads(record.read_text()))
+
+
+def lasting(differing, command, cwd, mode, folder):
+    """Those of the tests that differ again, and not among plain runs."""
+    again = [*command, *sorted(differing)]
+    plain, block = (
+        [passed(again, cwd, each, folder, f"-{mode}-again{number}") for number in (1, 2)] for each in ("plain", mode)
+    )
+    steady = {test for test in differing if (test in plain[0]) == (test in plain[1])}
+    return steady & ((plain[0] ^ block[0]) | (plain[1] ^ block[1]))
 
 
 def main(name, folder):
     """Compare the three runs.
 
     Raises:
-        SystemExit: another set of tests passes inside a block, and nothing explains why.
+        SystemExit: another set of tests passes inside a block, and nothing explains why; or what is explained does
+            not differ.
     """
     folder = pathlib.Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if name in CPYTHON:
-        command, cwd = [sys.executable, str(_HERE / "recording.py"), f"test.{name}"], folder
+        command, names, cwd = [sys.executable, str(_HERE / "recording.py")], [f"test.{name}"], folder
     else:
-        command, cwd = (
-            [sys.executable, "-m", "pytest", *_PYTEST, "-m", _LEFT_OUT, *_PATHS[name]],
-            unpacked(name, folder),
-        )
-    plain, *others = (passed(command, cwd, mode, folder) for mode in _MODES)
-    explained = json.loads((_HERE / "differences.json").read_text()).get(name, {})
-    unexplained = []
-    for mode, found in zip(_MODES[1:], others, strict=True):
-        print(f"{name}: {len(plain)} pass plainly, {len(found)} with a block ({mode})")
-        unexplained += [f"{mode}: {test}" for test in sorted(plain ^ found) if test not in explained]
+        command, names = [sys.executable, "-m", "pytest", *_PYTEST, "-m", _LEFT_OUT], _PATHS[name]
+        cwd = unpacked(name, folder)
+    plain, *others = (passed([*command, *names], cwd, mode, folder) for mode in _MODES)
     if not plain:
         sys.exit(f"{name}: no test passes: see {folder}")
-    if unexplained:
-        print(*unexplained, sep="\n")
-        sys.exit(f"{name}: {len(unexplained)} differences that nothing explains: see {folder}")
+    explained = json.loads((_HERE / "differences.json").read_text()).get(name, {})
+    wrong, seen = [], set()
+    for mode, found in zip(_MODES[1:], others, strict=True):
+        print(f"{name}: {len(plain)} pass plainly, {len(found)} with a block ({mode})")
+        seen |= plain ^ found
+        differing = (plain ^ found) - set(explained)
+        counting = lasting(differing, command, cwd, mode, folder) if differing else set()
+        for test in sorted(differing - counting):
+            print(f"{mode}: {test} (not again)")
+        wrong += [f"{mode}: {test}" for test in sorted(counting)]
+    wrong += [f"explained, but no difference: {test}" for test in sorted(set(explained) - seen)]
+    if wrong:
+        print(*wrong, sep="\n")
+        sys.exit(f"{name}: {len(wrong)} differences or explanations are wrong: see {folder}")
 
 
 if __name__ == "__main__":
