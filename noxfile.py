@@ -224,8 +224,7 @@ def prereleases(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *_UNATTENDED)
 
 
-# Not by default, since it runs the clients' tests three times more.
-@nox.session(default=False)
+@nox.session
 def modes(session: nox.Session) -> None:
     """What every client does, with the interpreter's own modes, which the tests' workers and programs inherit."""
     session.install(".[test]")
@@ -235,8 +234,7 @@ def modes(session: nox.Session) -> None:
         session.run("python", "-m", "pytest", "-q", *_UNATTENDED, *ignored, *_MATRIX, "tests/test_restore.py", env=mode)
 
 
-# Not by default, as `modes`.
-@nox.session(default=False)
+@nox.session
 def isolated(session: nox.Session) -> None:
     """The same under ``python -I``, which reads no variables, and so takes no workers either."""
     session.install(".[test]")
