@@ -41,6 +41,9 @@ class _Recorder:
         if self._process:
             self._process.stop()
         pathlib.Path(os.environ["SUITE_PASSED"]).write_text(json.dumps(sorted(self._passed - self._failed)))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # for a failed test may have left threads that wait for ever
 
 
 _recorder = _Recorder()
