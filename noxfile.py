@@ -46,9 +46,9 @@ _SUITES = {
     "urllib3": "urllib3 anyio[trio] h2 httpx hypercorn pysocks pytest-socket quart quart-trio trustme pyopenssl",
     # The newest chardet finds other encodings than its tests expect, which then fail plainly.
     "httpx": "httpx[http2,brotli,zstd,socks,cli] uvicorn trio chardet<6 trustme",
-    "aiohttp": "aiohttp[speedups] pytest-aiohttp pytest-mock re-assert freezegun trustme proxy.py blockbuster",
+    "aiohttp": "aiohttp[speedups] pytest-cov pytest-mock re-assert freezegun isal trustme proxy.py blockbuster",
     "botocore": "botocore pytest-socket jsonschema",
-    "vcrpy": "vcrpy pytest-httpbin pytest-asyncio requests httpx aiohttp boto3 tornado",
+    "vcrpy": "vcrpy pytest-httpbin pytest-aiohttp requests httpx aiohttp boto3 tornado httplib2 pysocks cryptography",
     "responses": "responses pytest-asyncio pytest-httpserver tomli-w",
 }
 _BESIDE = (
