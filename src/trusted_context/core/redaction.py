@@ -4,8 +4,9 @@ People put passwords, signed URLs and keys into any argument and any variable, a
 searched for secrets. Each function says what **may** be shown, and leaves out all the rest:
 
 - Of a URL or a host: a scheme that is known, the host, a port of at most five digits, and of the path its last part
-  where that looks like a file's name. Never user and password, a query or a fragment. Where an ``@`` stands behind the
-  first ``/``, ``?``, ``#`` or backslash, it cannot be known what is the host, and the scheme alone is shown.
+  where that looks like a file's name, without a long run of letters and digits. Never user and password, a query or a
+  fragment. Where an ``@`` stands behind the first ``/``, ``?``, ``#`` or backslash, it cannot be known what is the
+  host, and the scheme alone is shown.
 - Of a path: all of it, since a user has to recognise the file; but no folder behind ``=``, no name before ``@``, and no
   long run of letters and digits. Its length alone is shown where it looks like no path: it holds ``://`` or ``?``; an
   ``@`` behind a ``:`` or behind two slashes at the beginning; an ``@`` or a ``:`` in a path that is not absolute;
@@ -110,7 +111,7 @@ def _show_value(value: str) -> str:
     if not value:
         return ""
     *_, separator, name = ["", *_SEPARATOR.split(value)]
-    return f"{_HIDDEN}{separator}{name}" if separator and _FILE_NAME.fullmatch(name) else _HIDDEN
+    return f"{_HIDDEN}{separator}{_show_part(name)}" if separator and _FILE_NAME.fullmatch(name) else _HIDDEN
 
 
 def _show_part(part: str) -> str:
@@ -194,14 +195,14 @@ def _show_tail(tail: str) -> str:
     folder, slash, name = path.rpartition("/")
     if not path.startswith("/"):
         folder, slash, name = "", "", path
-    shown = name if not name or (_FILE_NAME.fullmatch(name) and not _may_be_a_key(name)) else _HIDDEN
+    shown = _show_part(name) if not name or _FILE_NAME.fullmatch(name) else _HIDDEN
     return f"{f'/{_HIDDEN}' * bool(folder)}{slash}{shown}{f'{mark}{_HIDDEN}' * bool(mark)}"
 
 
 def _is_place(text: str) -> bool:
     """Whether it is a host with or without a port, and nothing else."""
-    name, colon, port = text.partition(":")
-    if _is_name(name) and (not colon or _PORT.fullmatch(port)):
+    name, _, port = text.partition(":")
+    if _is_name(name) and _PORT.fullmatch(port):
         return True
     address, bracket, port = text.partition("]")
     return _is_address(address + bracket) and (not port or (port[0] == ":" and _PORT.fullmatch(port[1:]) is not None))
