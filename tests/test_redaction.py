@@ -120,6 +120,7 @@ def test_a_url_in_quotation_marks(text, shown):
         (f"/mnt/{KEY}/x.pem", "/mnt/***/x.pem"),
         (f"/mnt/{KEY[1:]}/x.pem", f"/mnt/{KEY[1:]}/x.pem"),
         (f"/x@{KEY}", "/***@***"),
+        ("a" * 40, "a" * 40),
         ("/mnt/" + "a" * 40, "/mnt/" + "a" * 40),
         ("/mnt/" + "1" * 40, "/mnt/" + "1" * 40),
     ],
