@@ -8,6 +8,7 @@ import ssl
 import tempfile
 
 from trusted_context import BundleError
+from trusted_context.core.loading import authorities, load
 from trusted_context.sources import bundles
 
 _BEGIN_LINE = re.compile(rb"(-----BEGIN [A-Z0-9 #]{1,40}-----)")
@@ -36,11 +37,8 @@ def check(content):
 def _is_listed(der):
     """Whether OpenSSL can read the certificate, and takes it for a CA's: it lists no others, to compare them with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=der)
-    except ssl.SSLError:
-        return False
-    return context.get_ca_certs(binary_form=True) == [der]
+    # By these two, since in Python 3.11 a listing leaves errors behind, which would fail the next load.
+    return not load(context, [der]) and authorities(context) == [der]
 
 
 def read_by_openssl(content):
@@ -49,7 +47,7 @@ def read_by_openssl(content):
     try:
         with open(handle, "wb") as file:
             file.write(content)
-        return frozenset(ssl.create_default_context(cafile=path).get_ca_certs(binary_form=True))
+        return frozenset(authorities(ssl.create_default_context(cafile=path)))
     except ssl.SSLError:
         return frozenset()
     finally:
