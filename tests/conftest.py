@@ -36,6 +36,12 @@ def ca():
     return trustme.CA(organization_name="Corp")
 
 
+@pytest.fixture
+def pem(ca):
+    """The certificate of that CA, in PEM."""
+    return ca.cert_pem.bytes()
+
+
 @pytest.fixture(scope="session")
 def other_ca():
     """A CA that signed nothing."""

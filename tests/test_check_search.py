@@ -21,12 +21,6 @@ def machine(tmp_path):
         yield machine
 
 
-@pytest.fixture
-def pem(ca):
-    """The CA's certificate."""
-    return ca.cert_pem.bytes()
-
-
 def found(report):
     """The verdicts on what was searched for."""
     return [one for one in report.as_dict()["verdicts"] if one["trust"] == "found"]

@@ -24,12 +24,6 @@ def machine(tmp_path):
         yield machine
 
 
-@pytest.fixture
-def pem(ca):
-    """The CA's certificate."""
-    return ca.cert_pem.bytes()
-
-
 _JAVAS_STORE = "/etc/ssl/certs/java/cacerts"
 
 

@@ -68,7 +68,7 @@ def run(command, **options):
 
 
 def build(*command, folder):
-    """Run a freezer; PyInstaller and cx_Freeze have much to say, of which the end tells why they failed."""
+    """Run a freezer; they have much to say, of which the end tells why one failed."""
     command = [sys.executable, *map(str, command)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_BUILDING, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -29,27 +29,33 @@ def session():
         yield made
 
 
+class _Given(requests.adapters.HTTPAdapter):
+    """Hands urllib3 a context."""
+
+    def __init__(self, context):
+        self.context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, ssl_context=self.context, **kwargs)
+
+
+class _Pinned(_Given):
+    """And has requests add no CAs to it."""
+
+    def cert_verify(self, conn, url, verify, cert):
+        pass
+
+
 @_heeding_contexts
 def test_an_adapter_with_a_context_of_its_own_keeps_it(server, ca_file, other_file):
     """A mounted adapter that hands urllib3 its own SSLContext keeps it, whatever the block trusts."""
-
-    class Pinned(requests.adapters.HTTPAdapter):
-        def __init__(self, file):
-            self.file = file
-            super().__init__()
-
-        def init_poolmanager(self, *args, **kwargs):
-            super().init_poolmanager(*args, ssl_context=ssl.create_default_context(cafile=self.file), **kwargs)
-
-        def cert_verify(self, conn, url, verify, cert):
-            pass
-
     with requests.Session() as session:
-        session.mount("https://", Pinned(ca_file))
+        session.mount("https://", _Pinned(ssl.create_default_context(cafile=ca_file)))
         assert fetch(server.url, session) == BODY
     for own, blocks in ((ca_file, other_file), (other_file, ca_file)):
         with requests.Session() as session, trusted_context(blocks):
-            session.mount("https://", Pinned(own))
+            session.mount("https://", _Pinned(ssl.create_default_context(cafile=own)))
             if own is ca_file:
                 assert fetch(server.url, session) == BODY
             else:
@@ -59,19 +65,10 @@ def test_an_adapter_with_a_context_of_its_own_keeps_it(server, ca_file, other_fi
 @_heeding_contexts
 def test_an_adapter_with_a_blocks_context_trusts_what_that_block_does(server, ca_file, other_file):
     """Inside any block: requests loads no other CAs into it."""
-
-    class Given(requests.adapters.HTTPAdapter):
-        def __init__(self, context):
-            self.context = context
-            super().__init__()
-
-        def init_poolmanager(self, *args, **kwargs):
-            super().init_poolmanager(*args, ssl_context=self.context, **kwargs)
-
     for own, blocks in ((ca_file, other_file), (other_file, ca_file)):
         context = trusted_context(own).ssl_context()
         with requests.Session() as session, trusted_context(blocks):
-            session.mount("https://", Given(context))
+            session.mount("https://", _Given(context))
             if own is ca_file:
                 assert fetch(server.url, session) == BODY
             else:
